@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# autogen.sh - make configure from configure.ac, after a fresh clone.
+set -eu
+cd "$(dirname "$0")"
+exec autoreconf --install --force --warnings=all,no-obsolete "$@"

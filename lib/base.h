@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base.h - layer 0: attributes, the configured constants, small arithmetic.
+ *
+ * Knows nothing of memory, threads or the operating system.
+ */
+#ifndef MPP_BASE_H
+#define MPP_BASE_H
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#define MP_BUILDING 1
+#include "mempool.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef MPP_DEBUG_CHECKS
+#define MPP_DEBUG_CHECKS 0
+#endif
+#ifndef MPP_MAG_MAX_CONFIG
+#define MPP_MAG_MAX_CONFIG (-1)
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define mpp_likely(x) __builtin_expect(!!(x), 1)
+#define mpp_unlikely(x) __builtin_expect(!!(x), 0)
+#define mpp_noinline __attribute__((noinline))
+#define mpp_cold __attribute__((noinline, cold))
+#define mpp_inline static inline __attribute__((always_inline))
+#define mpp_printf(f, a) __attribute__((format(printf, f, a)))
+#define mpp_prefetch_w(p) __builtin_prefetch((p), 1)
+#else
+#define mpp_likely(x) (x)
+#define mpp_unlikely(x) (x)
+#define mpp_noinline
+#define mpp_cold
+#define mpp_inline static inline
+#define mpp_printf(f, a)
+#define mpp_prefetch_w(p) ((void)(p))
+#endif
+
+/* One cache line, the unit at which threads disturb each other. */
+#define MPP_LINE 64u
+
+#define MPP_KIB ((size_t)1024)
+#define MPP_MIB ((size_t)1024 * 1024)
+
+/* Log2 of a constant power of two, usable in constant expressions. */
+#define MPP_LOG2_4(x) ((x) >= 8 ? 3 : (x) >= 4 ? 2 : (x) >= 2 ? 1 : 0)
+#define MPP_LOG2_8(x) ((x) >= 16 ? 4 + MPP_LOG2_4((x) >> 4) : MPP_LOG2_4(x))
+#define MPP_LOG2_16(x) ((x) >= 256 ? 8 + MPP_LOG2_8((x) >> 8) : MPP_LOG2_8(x))
+#define MPP_LOG2(x) ((x) >= 65536 ? 16 + MPP_LOG2_16((x) >> 16) : MPP_LOG2_16(x))
+
+#define MPP_CHUNK_SHIFT MPP_LOG2(MP_CHUNK_SIZE)
+#define MPP_CHUNK_MASK ((uintptr_t)MP_CHUNK_SIZE - 1)
+#define MPP_MIN_SHIFT MPP_LOG2(MP_MIN_BLOCK_SIZE)
+
+/* Power-of-two caches: one for each from MP_MIN_BLOCK_SIZE to MP_MAX_FIXED_SIZE. */
+#define MPP_CLASSES (MPP_LOG2(MP_MAX_FIXED_SIZE) - MPP_MIN_SHIFT + 1)
+
+/* Limits of mp_cache_create(). */
+#define MPP_OBJECT_MAX (16 * MPP_MIB)
+#define MPP_ALIGN_MAX \
+	((size_t)(MP_CHUNK_SIZE / 4 > 4096 ? MP_CHUNK_SIZE / 4 : 4096))
+#define MPP_ALIGN_MIN ((size_t)8)
+#define MPP_NAME_MAX 64
+
+_Static_assert((MP_CHUNK_SIZE & (MP_CHUNK_SIZE - 1)) == 0, "chunk size is a power of two");
+_Static_assert((MP_MIN_BLOCK_SIZE & (MP_MIN_BLOCK_SIZE - 1)) == 0, "and the smallest block");
+_Static_assert((MP_MAX_FIXED_SIZE & (MP_MAX_FIXED_SIZE - 1)) == 0, "and the largest");
+_Static_assert((MP_ALIGN_SIZE & (MP_ALIGN_SIZE - 1)) == 0, "and the alignment");
+_Static_assert(MP_MIN_BLOCK_SIZE >= MP_ALIGN_SIZE, "a block is at least as large as aligned");
+_Static_assert(MP_MAX_FIXED_SIZE >= MP_MIN_BLOCK_SIZE, "at least one class");
+_Static_assert(MP_MAX_FIXED_SIZE <= MP_CHUNK_SIZE / 8, "a slab holds several of the largest");
+_Static_assert(MPP_CLASSES <= 32, "the class caches are few");
+
+mpp_inline bool mpp_is_pow2(size_t n)
+{
+	return n != 0 && (n & (n - 1)) == 0;
+}
+
+/* n up to the next multiple of a, a power of two; wraps on overflow. */
+mpp_inline size_t mpp_round_up(size_t n, size_t a)
+{
+	return (n + a - 1) & ~(a - 1);
+}
+
+mpp_inline size_t mpp_min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+mpp_inline size_t mpp_max(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The bytes from p to q, for pointers and integers alike. */
+mpp_inline void *mpp_at(const void *p, size_t offset)
+{
+	return (void *)((uintptr_t)p + offset);
+}
+
+#endif /* MPP_BASE_H */

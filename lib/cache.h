@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.h - layer 5: one cache, its descriptor, its lists of slabs.
+ *
+ * Knows nothing of threads and magazines.  What it cannot do under its
+ * lock (constructors, giving chunks back) it hands up as slabs to work on.
+ */
+#ifndef MPP_CACHE_H
+#define MPP_CACHE_H
+
+#include "lock.h"
+#include "map.h"
+#include "report.h"
+#include "slab.h"
+
+#define MPP_CACHE_ALIVE 0x6d70616cu
+#define MPP_CACHE_DYING 0x6d706479u
+#define MPP_CACHE_DEAD 0x6d706465u
+
+/* Caches with ids below this have their magazine's slot inside the thread's state. */
+#define MPP_INLINE_IDS 256u
+#define MPP_SLOT_SIZE 32u
+
+struct mp_cache {
+	/* the hit path: one line, constant while the cache lives */
+	struct mpp_geometry g;		/* const */
+	_Atomic uint32_t slot_offset;	/* atomic: of the slot in the thread's state; 0's is never
+					   filled, for caches that are not served there */
+	_Atomic uint32_t id;		/* atomic: 1 to MPP_ID_MAX; 0 once dead */
+	_Atomic uint32_t magic;		/* atomic: MPP_CACHE_ALIVE, _DYING, _DEAD */
+	unsigned flags;			/* const: MP_* */
+	size_t size;			/* const: as asked for */
+	size_t align;			/* const */
+
+	/* properties */
+	void (*ctor)(void *obj);			/* const: or NULL */
+	void (*ctor_arg)(void *obj, void *arg);		/* const: or NULL */
+	void (*dtor_arg)(void *obj, void *arg);		/* const: or NULL */
+	void *arg;					/* const */
+	bool direct;		/* const: no magazines: limited or poisoned */
+	bool poisoned;		/* const: fill and verify 0xCC */
+	bool builtin;		/* const */
+	uint32_t magazine_max;	/* const: most objects a thread's magazine may hold */
+	_Atomic size_t max_objects;	/* atomic: 0 is no limit; set before first use */
+	char name[MPP_NAME_MAX];	/* const */
+	struct mp_cache *next;		/* lock:registry, in the line of tombstones */
+	uint32_t old_id;		/* lock:registry: the id of a tombstone */
+
+	/* slabs */
+	_Alignas(MPP_LINE) struct mpp_lock lock;	/* rank MPP_RANK_CACHE */
+	struct mpp_link all;		/* lock:lock, every slab */
+	struct mpp_link partial;	/* lock:lock, oldest first */
+	struct mpp_link empty;		/* lock:lock */
+	size_t slabs;			/* lock:lock */
+	size_t empties;			/* lock:lock */
+	size_t keep;			/* lock:lock, empties that prealloc wants kept */
+	_Atomic uint32_t shrinks;	/* atomic: how often asked to shrink */
+	_Atomic uint32_t retiring;	/* atomic: slabs off all lists and not yet given back */
+	uint32_t pins;			/* lock:registry: walks that look at this cache */
+	bool lost;			/* lock:registry: a fork lost a slab that was retiring */
+
+	/* counts, by the slow path */
+	_Alignas(MPP_LINE) _Atomic uint64_t taken;	/* atomic: objects that left slabs */
+	_Atomic uint64_t returned;	/* atomic: objects that came back */
+	_Atomic size_t peak;		/* atomic: most of taken - returned */
+	_Atomic uint64_t failed;	/* atomic */
+	_Atomic size_t live;		/* atomic: of limited caches only, exact */
+};
+
+/* Faults found under a lock, reported without. */
+#define MPP_FAULTS_MAX 7
+struct mpp_faults {
+	unsigned n;
+	struct mpp_fault v[MPP_FAULTS_MAX + 1];	/* the last is for those that find no room */
+};
+
+/* A new fault of this cache in f, zeroed but for that; lost if there is no room. */
+struct mpp_fault *mpp_cache_fault(struct mpp_faults *f, enum mp_error_kind kind,
+				  const struct mp_cache *c, const void *pointer,
+				  const char *where);
+/* Fill in what is known of the object at index of a slab. */
+void mpp_cache_describe(struct mpp_fault *f, const struct mp_cache *c, const struct mpp_slab *s,
+			const void *pointer);
+/* Report them all, with no lock held. */
+void mpp_faults_report(struct mpp_faults *f);
+
+mpp_inline bool mpp_cache_alive(const struct mp_cache *c)
+{
+	/* relaxed: a check for misuse; lawful calls do not race with destroy */
+	return mpp_load_relaxed(&c->magic) == MPP_CACHE_ALIVE;
+}
+
+mpp_inline uint32_t mpp_cache_id(const struct mp_cache *c)
+{
+	/* relaxed: constant while the cache lives */
+	return mpp_load_relaxed(&c->id);
+}
+
+/*
+ * The slab that the chunk at head is the start of, if the header is sound; NULL
+ * and a fault if it is not.
+ */
+struct mpp_slab *mpp_cache_slab(const struct mp_cache *c, void *head, const void *pointer,
+				struct mpp_faults *faults);
+
+/*
+ * Take slabs from the cache's lists, at most max of them, until they have want
+ * objects together: they become ACTIVE, the caller's.  Returns how many.
+ */
+unsigned mpp_cache_supply(struct mp_cache *c, uint32_t want, unsigned max,
+			  struct mpp_slab **slabs, struct mpp_faults *faults);
+
+/*
+ * A new slab, constructed, in the owner map, ACTIVE and the caller's; NULL without memory.  No
+ * lock may be held: the constructor runs.
+ */
+struct mpp_slab *mpp_cache_grow(struct mp_cache *c);
+
+/* Slabs chained by whoever holds them or has their duty. */
+struct mpp_chain {
+	struct mpp_slab *first;
+};
+
+mpp_inline void mpp_chain_add(struct mpp_chain *chain, struct mpp_slab *s)
+{
+	s->chain = chain->first;
+	chain->first = s;
+}
+
+/*
+ * Put the slabs of chain, held by the caller or its duty, on the lists where
+ * their counts belong; chain is empty then.  Those that the cache has no use for are
+ * added to surplus: the caller passes it to mpp_cache_retire() once it holds no lock.
+ */
+void mpp_cache_settle(struct mp_cache *c, struct mpp_chain *chain, struct mpp_chain *surplus,
+		      struct mpp_faults *faults);
+
+/*
+ * Objects in slabs that nobody holds; and the cache keeps from now on as
+ * many empty slabs as n objects need.
+ */
+size_t mpp_cache_want(struct mp_cache *c, size_t n);
+
+/* Forget what mpp_cache_want() asked to keep. */
+void mpp_cache_unkeep(struct mp_cache *c);
+
+/* Empty slabs that the cache keeps but could give back, into chain. */
+void mpp_cache_strip(struct mp_cache *c, struct mpp_chain *chain, struct mpp_faults *faults);
+
+/* Every slab, of a cache that is being destroyed and has no object out. */
+void mpp_cache_strip_all(struct mp_cache *c, struct mpp_chain *chain);
+
+/* Destroy the objects and give the chunks back; no lock held.  Returns the bytes. */
+size_t mpp_cache_retire(struct mp_cache *c, struct mpp_chain *chain);
+
+/* Whether another thread has slabs of c still to retire. */
+mpp_inline bool mpp_cache_is_retiring(const struct mp_cache *c)
+{
+	/* acquire: that thread is done with the descriptor; pairs with mpp_cache_retire */
+	return mpp_load_acquire(&c->retiring) != 0;
+}
+
+/* Count objects that left (came back to) slabs. */
+void mpp_cache_count_taken(struct mp_cache *c, size_t n);
+void mpp_cache_count_returned(struct mp_cache *c, size_t n);
+void mpp_cache_count_failed(struct mp_cache *c);
+
+/* Objects out of slabs: live or in magazines. */
+size_t mpp_cache_out(const struct mp_cache *c);
+
+/* Limited caches: one more live object, if there may be. */
+bool mpp_cache_admit(struct mp_cache *c, size_t n);
+void mpp_cache_release(struct mp_cache *c, size_t n);
+
+#endif /* MPP_CACHE_H */

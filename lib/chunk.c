@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chunk.c - layer 3: regions cut into chunks.
+ *
+ * Knows nothing of slabs.  Lock: MPP_RANK_CHUNK, held for some bit
+ * operations; memory is mapped and purged without it.  A chunk being purged is
+ * neither free nor in use, so nobody else can take it.
+ */
+#include "chunk.h"
+
+#include "bits.h"
+#include "budget.h"
+#include "check.h"
+#include "list.h"
+#include "lock.h"
+#include "meta.h"
+#include "os.h"
+
+#define REGION_CHUNKS_WANTED (4 * MPP_MIB / MP_CHUNK_SIZE)
+#define REGION_CHUNKS \
+	((unsigned)(REGION_CHUNKS_WANTED > 64 ? 64 : \
+		    REGION_CHUNKS_WANTED < 8 ? 8 : REGION_CHUNKS_WANTED))
+#define REGION_SIZE ((size_t)REGION_CHUNKS * MP_CHUNK_SIZE)
+#define HUGE_PAGE (2 * MPP_MIB)
+/* Programs smaller than this never see a huge page that they might not fill. */
+#define HUGE_FROM (16 * MPP_MIB)
+#define BUCKETS 1024u
+#define SCAN_MS 100u
+
+/* REGION_SIZE bytes aligned to as much; or larger, then all free or all in use. */
+struct region {
+	struct mpp_link avail;	/* lock:lock, on the list while something is free */
+	struct mpp_link all;	/* lock:lock */
+	struct region *next;	/* lock:lock, in the bucket */
+	char *base;		/* const */
+	size_t size;		/* const: bytes */
+	uint64_t free;		/* lock:lock, a bit per chunk; of a larger one bit 0 is all */
+	uint64_t dirty;		/* lock:lock, free and with pages; a subset of free */
+	uint64_t freed_at;	/* lock:lock, milliseconds, of the last free */
+};
+
+static struct mpp_lock lock = MPP_LOCK_INIT(MPP_RANK_CHUNK);
+static struct mpp_link avail = { &avail, &avail };	/* lock:lock, with free chunks */
+static struct mpp_link all = { &all, &all };		/* lock:lock */
+static struct region *buckets[BUCKETS];			/* lock:lock, by base */
+static size_t in_use, kept, reserved;			/* lock:lock, bytes */
+static size_t high;					/* lock:lock, bytes, recent most in use */
+static uint64_t scanned_at;				/* lock:lock, milliseconds */
+
+static bool is_large(const struct region *r)
+{
+	return r->size > REGION_SIZE;
+}
+
+static struct region **bucket_of(const void *p)
+{
+	return &buckets[((uintptr_t)p / REGION_SIZE) % BUCKETS];
+}
+
+/* The region that holds the chunk at p. */
+static struct region *region_of_locked(const char *p)
+{
+	struct region *r = *bucket_of(p);
+
+	while (r != NULL && !(p >= r->base && p < r->base + mpp_min(r->size, REGION_SIZE)))
+		r = r->next;
+	mpp_assert(r != NULL);
+	return r;
+}
+
+/* The bytes that bit stands for in r. */
+static size_t unit(const struct region *r)
+{
+	return is_large(r) ? r->size : MP_CHUNK_SIZE;
+}
+
+static size_t bytes_of(const struct region *r, uint64_t mask)
+{
+	size_t n = 0;
+
+	for (; mask != 0; mask &= mask - 1)
+		n++;
+	return n * unit(r);
+}
+
+static void take_locked(struct region *r, uint64_t mask)
+{
+	kept -= bytes_of(r, r->dirty & mask);
+	in_use += bytes_of(r, mask);
+	high = mpp_max(high, in_use);
+	r->free &= ~mask;
+	r->dirty &= ~mask;
+	if (r->free == 0)
+		mpp_list_remove(&r->avail);
+}
+
+/* One chunk, one with pages if the first region in line has any. */
+static void *take_one_locked(void)
+{
+	struct region *r;
+	int bit;
+
+	if (mpp_list_empty(&avail))
+		return NULL;
+	r = mpp_container(avail.next, struct region, avail);
+	if (is_large(r))
+		return NULL;
+	bit = mpp_find_run(r->dirty != 0 ? r->dirty : r->free, 1);
+	take_locked(r, UINT64_C(1) << bit);
+	return r->base + (size_t)bit * MP_CHUNK_SIZE;
+}
+
+static void *take_run_locked(size_t n)
+{
+	struct mpp_link *l;
+
+	mpp_list_each(l, &avail) {
+		struct region *r = mpp_container(l, struct region, avail);
+		size_t size = n * MP_CHUNK_SIZE;
+		int bit;
+
+		if (is_large(r)) {
+			if (n <= REGION_CHUNKS || size > r->size || size < r->size / 2)
+				continue;
+			take_locked(r, 1);
+			return r->base;
+		}
+		bit = n > REGION_CHUNKS ? -1 : mpp_find_run(r->free, (unsigned)n);
+		if (bit < 0)
+			continue;
+		take_locked(r, mpp_low_bits64((unsigned)n) << bit);
+		return r->base + (size_t)bit * MP_CHUNK_SIZE;
+	}
+	return NULL;
+}
+
+/* Regions of one chunk's bits stand before large ones, see take_one_locked(). */
+static void offer_locked(struct region *r)
+{
+	if (is_large(r))
+		mpp_list_append(&avail, &r->avail);
+	else
+		mpp_list_push(&avail, &r->avail);
+}
+
+static bool add_region(size_t n)
+{
+	size_t size = n > REGION_CHUNKS ? n * MP_CHUNK_SIZE : REGION_SIZE;
+	struct region *r = mpp_meta_alloc(sizeof(*r));
+
+	if (r == NULL)
+		return false;
+	r->base = mpp_os_map(size, REGION_SIZE);
+	if (r->base == NULL) {
+		mpp_meta_free(r, sizeof(*r));
+		return false;
+	}
+	r->size = size;
+	r->free = is_large(r) ? 1 : mpp_low_bits64(REGION_CHUNKS);
+	mpp_lock_acquire(&lock);
+	reserved += size;
+	n = reserved;
+	r->next = *bucket_of(r->base);
+	*bucket_of(r->base) = r;
+	mpp_list_append(&all, &r->all);
+	offer_locked(r);
+	mpp_lock_release(&lock);
+	if (n > HUGE_FROM && size % HUGE_PAGE == 0)
+		mpp_os_want_huge(r->base, size);
+	return true;
+}
+
+/* Free chunks with pages in r that may be purged now: all of them, or the old ones. */
+static uint64_t ripe_locked(const struct region *r, uint64_t now, bool any_age)
+{
+	return any_age || now - r->freed_at >= MPP_KEEP_MS ? r->dirty : 0;
+}
+
+/* Drop the pages of the chunks in mask, which are neither free nor in use meanwhile. */
+static size_t purge_chunks(const struct region *r, uint64_t mask)
+{
+	size_t done = 0;
+
+	if (is_large(r))
+		return mpp_os_purge(r->base, r->size) ? r->size : 0;
+	while (mask != 0) {
+		unsigned from = (unsigned)mpp_find_run(mask, 1), n = 1;
+
+		while (from + n < 64 && (mask >> (from + n) & 1) != 0)
+			n++;
+		if (mpp_os_purge(r->base + (size_t)from * MP_CHUNK_SIZE, n * (size_t)MP_CHUNK_SIZE))
+			done += n * (size_t)MP_CHUNK_SIZE;
+		mask &= ~(mpp_low_bits64(n) << from);
+	}
+	return done;
+}
+
+/* Purge what is ripe until at least bytes were; the lock is held, and let go meanwhile. */
+static size_t purge_locked(size_t bytes, bool any_age)
+{
+	uint64_t now = mpp_os_clock_ms();
+	struct mpp_link *l = all.next;
+	size_t done = 0;
+
+	while (l != &all && done < bytes) {
+		struct region *r = mpp_container(l, struct region, all);
+		uint64_t mask = ripe_locked(r, now, any_age);
+
+		if (mask != 0) {
+			take_locked(r, mask);
+			mpp_lock_release(&lock);
+			done += purge_chunks(r, mask);
+			mpp_lock_acquire(&lock);
+			in_use -= bytes_of(r, mask);
+			if (r->free == 0)
+				offer_locked(r);
+			r->free |= mask;
+		}
+		l = l->next; /* regions never leave the list */
+	}
+	return done;
+}
+
+/*
+ * The policy, looked at when a chunk is freed.  Kept pages are bounded by
+ * the most that was in use lately, a mark that sinks by half in about a
+ * second: what a program frees and soon needs again stays, and twice the need
+ * is never held.  Pages unused for MPP_KEEP_MS go at the next look.
+ */
+static void settle_locked(void)
+{
+	uint64_t now = mpp_os_clock_ms();
+	size_t bound = mpp_max(MPP_KEEP_MIN, high);
+
+	if (kept > bound)
+		(void)purge_locked(kept - bound + bound / 8, true);
+	if (now - scanned_at < SCAN_MS)
+		return;
+	scanned_at = now;
+	high = mpp_max(in_use, high - high / 16);
+	if (kept > 0)
+		(void)purge_locked(SIZE_MAX, false);
+}
+
+void *mpp_chunk_alloc(size_t n)
+{
+	void *p;
+
+	if (!mpp_budget_take(n * MP_CHUNK_SIZE))
+		return NULL;
+	for (;;) {
+		mpp_lock_acquire(&lock);
+		p = n == 1 ? take_one_locked() : take_run_locked(n);
+		mpp_lock_release(&lock);
+		if (p != NULL)
+			return p;
+		if (!add_region(n))
+			break;
+	}
+	mpp_budget_give(n * MP_CHUNK_SIZE);
+	return NULL;
+}
+
+void mpp_chunk_free(void *p, size_t n)
+{
+	struct region *r;
+	uint64_t mask;
+
+	mpp_lock_acquire(&lock);
+	r = region_of_locked(p);
+	mask = is_large(r) ? 1
+			   : mpp_low_bits64((unsigned)n)
+				     << (size_t)((char *)p - r->base) / MP_CHUNK_SIZE;
+	mpp_assert((r->free & mask) == 0);
+	if (r->free != 0)
+		mpp_list_remove(&r->avail);
+	offer_locked(r);
+	r->free |= mask;
+	r->dirty |= mask;
+	r->freed_at = mpp_os_clock_ms();
+	in_use -= bytes_of(r, mask);
+	kept += bytes_of(r, mask);
+	settle_locked();
+	mpp_lock_release(&lock);
+	mpp_budget_give(n * MP_CHUNK_SIZE);
+}
+
+size_t mpp_chunk_purge(size_t bytes)
+{
+	size_t done;
+
+	mpp_lock_acquire(&lock);
+	done = purge_locked(bytes == 0 ? SIZE_MAX : bytes, true);
+	mpp_lock_release(&lock);
+	return done;
+}
+
+void mpp_chunk_stats(struct mpp_chunk_stats *out)
+{
+	mpp_lock_acquire(&lock);
+	out->in_use = in_use;
+	out->kept = kept;
+	out->reserved = reserved;
+	mpp_lock_release(&lock);
+}
+
+void mpp_chunk_lock(void)
+{
+	mpp_lock_acquire(&lock);
+}
+
+void mpp_chunk_unlock(void)
+{
+	mpp_lock_release(&lock);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * create.c - layer 7: the life of a cache: create, limit, shrink, destroy.
+ */
+#include "base.h"
+
+#include "budget.h"
+#include "check.h"
+#include "init.h"
+#include "object.h"
+#include "walk.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define KNOWN_FLAGS (MP_HWCACHE_ALIGN | MP_POISON | MP_TYPE_STABLE | MP_ZERO_ON_FREE | MP_PANIC)
+
+/* The alignment asked for, made one that slots can have; 0 if it is none. */
+static size_t normal_align(size_t align, size_t size, unsigned flags)
+{
+	size_t line = MPP_LINE;
+
+	if (align == 0)
+		align = MP_ALIGN_SIZE;
+	if (!mpp_is_pow2(align))
+		return 0;
+	align = mpp_max(align, MPP_ALIGN_MIN);
+	if (flags & MP_HWCACHE_ALIGN) {
+		/* as the kernel does: small objects share a line evenly */
+		while (size <= line / 2 && line > MPP_ALIGN_MIN)
+			line /= 2;
+		align = mpp_max(align, line);
+	}
+	return align;
+}
+
+static int check_flags(unsigned flags, const struct mpp_cache_spec *spec)
+{
+	if (flags & ~KNOWN_FLAGS)
+		return EINVAL;
+	if ((flags & MP_TYPE_STABLE) && (flags & (MP_POISON | MP_ZERO_ON_FREE)))
+		return EINVAL;
+	if ((flags & MP_ZERO_ON_FREE) && (flags & MP_POISON))
+		return EINVAL;
+	if ((flags & MP_ZERO_ON_FREE) &&
+	    (spec->ctor != NULL || (spec->args != NULL && spec->args->ctor != NULL)))
+		return EINVAL;
+	return 0;
+}
+
+/* Fill in align and check all of spec; 0 or an errno value. */
+static int check_spec(struct mpp_cache_spec *spec, size_t align)
+{
+	if (spec->name == NULL || spec->name[0] == '\0' || spec->size == 0)
+		return EINVAL;
+	if (spec->size > MPP_OBJECT_MAX)
+		return E2BIG;
+	spec->align = normal_align(align, spec->size, spec->flags);
+	if (spec->align == 0)
+		return EINVAL;
+	if (spec->align > MPP_ALIGN_MAX)
+		return E2BIG;
+	return check_flags(spec->flags, spec);
+}
+
+static struct mp_cache *create(struct mpp_cache_spec *spec, size_t align)
+{
+	int error = check_spec(spec, align);
+	struct mp_cache *c = NULL;
+
+	if (error == 0) {
+		error = ENOMEM;
+		if (mpp_init())
+			c = mpp_cache_make(spec, &error);
+	}
+	if (c != NULL)
+		return c;
+	if (spec->flags & MP_PANIC)
+		mpp_report_panic(spec->name != NULL ? spec->name : "(null)", error);
+	errno = error;
+	return NULL;
+}
+
+struct mp_cache *mp_cache_create(const char *name, size_t size, size_t align, unsigned flags,
+				 void (*ctor)(void *obj))
+{
+	struct mpp_cache_spec spec = { .name = name, .size = size, .flags = flags, .ctor = ctor };
+
+	return create(&spec, align);
+}
+
+struct mp_cache *mp_cache_create_args(const char *name, size_t size,
+				      const struct mp_cache_args *args, unsigned flags)
+{
+	struct mpp_cache_spec spec = { .name = name, .size = size, .flags = flags, .args = args };
+	struct mp_cache *c;
+
+	if (args != NULL && (args->struct_size != sizeof(*args) || args->guard_rate != 0)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	c = create(&spec, args != NULL ? args->align : 0);
+	if (c != NULL && args != NULL && args->prealloc != 0 &&
+	    mp_cache_prealloc(c, args->prealloc) != 0) {
+		(void)mp_cache_destroy(c);
+		if (flags & MP_PANIC)
+			mpp_report_panic(name, ENOMEM);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return c;
+}
+
+static void report_dead(struct mp_cache *c, const char *where)
+{
+	struct mpp_faults faults = { .n = 0 };
+
+	(void)mpp_cache_fault(&faults, MP_ERROR_DEAD_CACHE, c, c, where);
+	mpp_faults_report(&faults);
+}
+
+struct forget {
+	struct mp_cache *c;
+	struct mpp_work work;
+	bool again;
+};
+
+/* What one thread holds of a cache goes back. */
+static void forget_cache(struct mpp_thread *t, void *arg)
+{
+	struct forget *f = arg;
+	struct mpp_slot *slot = mpp_thread_find_slot(t, f->c);
+
+	if (slot == NULL)
+		return;
+	if (f->work.faults.n == MPP_FAULTS_MAX) {
+		f->again = true;
+		return;
+	}
+	mpp_magazine_flush_locked(t, f->c, slot, &f->work);
+	f->again = f->again || mpp_slot_count(slot) > 0;
+}
+
+static void forget_everywhere(struct mp_cache *c)
+{
+	struct forget f = { .c = c };
+
+	do {
+		f.again = false;
+		mpp_work_init(&f.work);
+		mpp_thread_each(forget_cache, &f);
+		(void)mpp_work_finish(&f.work);
+	} while (f.again);
+}
+
+/* Name the first few live objects. */
+static int add_sample(void *obj, void *arg)
+{
+	struct mpp_fault *f = arg;
+
+	if (f->samples == MPP_SAMPLE_MAX)
+		return 1;
+	f->sample[f->samples++] = obj;
+	return 0;
+}
+
+static int refuse_busy(struct mp_cache *c, size_t live)
+{
+	struct mpp_faults faults = { .n = 0 };
+	struct mpp_fault *f =
+		mpp_cache_fault(&faults, MP_ERROR_LIVE_AT_DESTROY, c, NULL, "mp_cache_destroy");
+
+	f->note = "live objects";
+	f->found = live;
+	(void)mpp_walk_live(c, add_sample, f);
+	mpp_faults_report(&faults);
+	return -EBUSY;
+}
+
+int mp_cache_destroy(struct mp_cache *c)
+{
+	struct mpp_chain chain = { NULL };
+	size_t live, slabs;
+
+	if (c == NULL)
+		return 0;
+	if (!mpp_cache_alive(c)) {
+		report_dead(c, "mp_cache_destroy");
+		return -EINVAL;
+	}
+	if (c->builtin)
+		return -EPERM;
+	mpp_thread_bury_orphans();
+	forget_everywhere(c);
+	live = mpp_cache_out(c);
+	if (live != 0)
+		return refuse_busy(c, live);
+	mpp_registry_seal(c);
+	slabs = c->slabs;
+	mpp_cache_strip_all(c, &chain);
+	slabs -= mpp_cache_retire(c, &chain) / ((size_t)c->g.chunks * MP_CHUNK_SIZE);
+	/* a damaged slab stays behind for ever, and its id with it */
+	mpp_registry_remove(c, slabs == 0);
+	return 0;
+}
+
+int mp_cache_prealloc(struct mp_cache *c, size_t n)
+{
+	if (!mpp_cache_alive(c)) {
+		report_dead(c, "mp_cache_prealloc");
+		return -EINVAL;
+	}
+	if (n > SIZE_MAX / 2 / c->g.slot)
+		return -ENOMEM;
+	return mpp_object_prealloc(c, n) ? 0 : -ENOMEM;
+}
+
+int mp_cache_set_max(struct mp_cache *c, size_t n)
+{
+	if (!mpp_cache_alive(c)) {
+		report_dead(c, "mp_cache_set_max");
+		return -EINVAL;
+	}
+	if (c->builtin)
+		return -EPERM;
+	/* relaxed: no allocation was made, none runs */
+	if (mpp_load_relaxed(&c->taken) != 0)
+		return -EBUSY;
+	/* relaxed: as above */
+	mpp_store_relaxed(&c->max_objects, n);
+	c->direct = n != 0 || c->poisoned || c->magazine_max == 0;
+	return 0;
+}
+
+int mp_cache_shrink(struct mp_cache *c)
+{
+	struct mpp_thread *t = mpp_thread_get();
+	struct mpp_slot *slot;
+	struct mpp_work work;
+	bool left;
+
+	if (!mpp_cache_alive(c)) {
+		report_dead(c, "mp_cache_shrink");
+		return 1;
+	}
+	mpp_thread_bury_orphans();
+	/* relaxed: a request, obeyed at some later slow path */
+	mpp_add_relaxed(&c->shrinks, 1);
+	do {
+		mpp_work_init(&work);
+		mpp_lock_acquire(&t->lock);
+		slot = t != &mpp_thread_shared ? mpp_thread_find_slot(t, c) : NULL;
+		if (slot != NULL)
+			mpp_magazine_flush_locked(t, c, slot, &work);
+		mpp_lock_release(&t->lock);
+		(void)mpp_work_finish(&work);
+	} while (slot != NULL && mpp_slot_count(slot) > 0);
+	mpp_work_init(&work);
+	mpp_lock_acquire(&t->lock); /* no thread is cut by a fork while it strips */
+	mpp_cache_unkeep(c);
+	mpp_cache_strip(c, &work.surplus, &work.faults);
+	mpp_lock_release(&t->lock);
+	(void)mpp_work_finish(&work);
+	mpp_lock_acquire(&c->lock);
+	left = c->slabs != 0;
+	mpp_lock_release(&c->lock);
+	return left;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.c - layer 7: a consistent library in the child of fork().
+ *
+ * Before a fork every lock is taken in rank order, so no other thread is in
+ * the middle of anything but a push or a pop, and those may be cut anywhere
+ * (T3 in thread.h).  In the child the other threads' states are orphans: their
+ * free objects are returned at the child's first slow path, so that a child that
+ * only calls exec pays nothing.
+ *
+ * A slab whose constructor or destructor runs in another thread at that moment is in no
+ * list: the child loses that slab, and nothing else.
+ */
+#include "init.h"
+
+#include "chunk.h"
+#include "large.h"
+#include "meta.h"
+#include "os.h"
+#include "report.h"
+#include "thread.h"
+
+static void prepare(void)
+{
+	mpp_registry_lock();
+	mpp_thread_lock_all();
+	mpp_registry_lock_caches();
+	mpp_large_lock();
+	mpp_chunk_lock();
+	mpp_meta_lock();
+	mpp_report_lock();
+}
+
+static void release(void)
+{
+	mpp_report_unlock();
+	mpp_meta_unlock();
+	mpp_chunk_unlock();
+	mpp_large_unlock();
+	mpp_registry_unlock_caches();
+	mpp_thread_unlock_all();
+	mpp_registry_unlock();
+}
+
+static void in_child(void)
+{
+	mpp_thread_after_fork();
+	mpp_registry_after_fork();
+	release();
+}
+
+void mpp_fork_init(void)
+{
+	mpp_os_at_fork(prepare, release, in_child);
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * general.c - layer 7: mp_alloc() and its family: a size becomes a class or a
+ * large span, a pointer becomes a cache or a large span.
+ */
+#include "base.h"
+
+#include "fast.h"
+#include "init.h"
+#include "large.h"
+#include "object.h"
+#include "os.h"
+#include "reclaim.h"
+#include "spancache.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void *fail(int error)
+{
+	errno = error;
+	return NULL;
+}
+
+static void *large_alloc(size_t size, size_t align, bool *zeroed)
+{
+	size_t pages = mpp_spans_round(mpp_os_pages(size));
+	void *p;
+
+	if (mpp_likely(align <= MP_ALIGN_SIZE && size <= MPP_SPAN_CACHE_MOST)) {
+		p = mpp_spans_pop(mpp_thread_get(), pages);
+		if (mpp_likely(p != NULL)) {
+			*zeroed = false;
+			return p;
+		}
+		size = pages << mpp_os_page_shift();
+	}
+	mpp_object_poll();
+	p = mpp_large_alloc(size, align, zeroed);
+	if (p == NULL) {
+		(void)mpp_reclaim(0);
+		p = mpp_large_alloc(size, align, zeroed);
+	}
+	return p != NULL ? p : fail(ENOMEM);
+}
+
+/* Of a size that the classes do not fit, or when the magazine is empty. */
+static mpp_noinline void *alloc_slow(size_t size)
+{
+	bool zeroed;
+
+	if (mpp_unlikely(!mpp_init()))
+		return fail(ENOMEM);
+	if (size == 0)
+		size = 1;
+	if (mpp_class_fits(size))
+		return mp_cache_alloc(mpp_classes[mpp_class_of(size)]);
+	return large_alloc(size, 1, &zeroed);
+}
+
+void *mp_alloc(size_t size)
+{
+	void *obj;
+
+	if (mpp_likely(mpp_class_fits(size)) &&
+	    mpp_likely(mpp_pop(mpp_fast_slot((mpp_class_of(size) + 1) * MPP_SLOT_SIZE), &obj)))
+		return obj;
+	return alloc_slow(size);
+}
+
+static void *large_zalloc(size_t size)
+{
+	bool zeroed = false;
+	void *p = mpp_init() ? large_alloc(size, 1, &zeroed) : fail(ENOMEM);
+
+	if (p != NULL && !zeroed)
+		memset(p, 0, size);
+	return p;
+}
+
+void *mp_zalloc(size_t size)
+{
+	void *p;
+
+	if (mpp_unlikely(size > MP_MAX_FIXED_SIZE))
+		return large_zalloc(size);
+	p = mp_alloc(size);
+	return p == NULL ? NULL : memset(p, 0, size);
+}
+
+void *mp_calloc(size_t n, size_t size)
+{
+	if (mpp_unlikely(size != 0 && n > SIZE_MAX / size))
+		return fail(ENOMEM);
+	return mp_zalloc(n * size);
+}
+
+void *mp_aligned_alloc(size_t align, size_t size)
+{
+	bool zeroed;
+
+	if (!mpp_is_pow2(align) || align > MPP_LARGE_ALIGN_MAX)
+		return fail(EINVAL);
+	if (mpp_max(align, size) <= MP_MAX_FIXED_SIZE) /* classes are aligned to their size */
+		return mp_alloc(mpp_max(align, size));
+	if (!mpp_init())
+		return fail(ENOMEM);
+	return large_alloc(mpp_max(size, 1), align, &zeroed);
+}
+
+/* ---- pointers */
+
+static void report(enum mp_error_kind kind, const struct mpp_found *found, const void *p,
+		   const char *where)
+{
+	struct mpp_faults faults = { .n = 0 };
+	struct mpp_fault *f = mpp_cache_fault(&faults, kind, found->cache, p, where);
+	struct mpp_large_info info;
+
+	if (found->cache != NULL) {
+		mpp_cache_describe(f, found->cache, mpp_slab_of(found->head, &found->cache->g), p);
+	} else if (found->code == MPP_CODE_LARGE) {
+		memcpy(f->cache_name, "large", sizeof("large"));
+		if (mpp_large_info(p, found->head, &info)) {
+			f->object = info.start;
+			f->slab = info.region;
+			f->size = info.size;
+			f->offset = (uintptr_t)p - (uintptr_t)info.start;
+		}
+	}
+	mpp_faults_report(&faults);
+}
+
+static mpp_cold void report_large(const struct mpp_found *found, void *p,
+				  enum mpp_large_verdict verdict)
+{
+	enum mp_error_kind kind = verdict == MPP_LARGE_INTERIOR ? MP_ERROR_INTERIOR_POINTER :
+				  verdict == MPP_LARGE_FREE	? MP_ERROR_DOUBLE_FREE :
+								  MP_ERROR_BAD_FREE;
+
+	report(kind, found, p, "mp_free");
+}
+
+/* p is in a large region: keep the span at hand, or give it back. */
+static void free_large(void *p, const struct mpp_found *found)
+{
+	size_t pages = mpp_large_size(p, found->head) >> mpp_os_page_shift();
+	enum mpp_large_verdict verdict;
+
+	switch (pages == 0 ? MPP_SPANS_NO_ROOM : mpp_spans_push(mpp_thread_get(), p, pages)) {
+	case MPP_SPANS_KEPT:
+		return;
+	case MPP_SPANS_TWICE:
+		verdict = MPP_LARGE_FREE;
+		break;
+	case MPP_SPANS_NO_ROOM:
+	default:
+		verdict = mpp_large_free(p, found->head);
+		break;
+	}
+	if (mpp_unlikely(verdict != MPP_LARGE_OK))
+		report_large(found, p, verdict);
+}
+
+static mpp_noinline void free_slow(void *p)
+{
+	int saved = errno;
+	struct mpp_found found = { .code = 0 };
+
+	if (p != NULL) {
+		(void)mpp_init();
+		if (mpp_map_get(p) >= MPP_CODE_LARGE)
+			found.code = mpp_map_find(p, &found.head);
+		if (found.code == MPP_CODE_LARGE)
+			free_large(p, &found);
+		else
+			mpp_object_free_any(NULL, p);
+	}
+	errno = saved;
+}
+
+void mp_free(void *p)
+{
+	unsigned code = mpp_map_get(p);
+	const struct mp_cache *c;
+
+	if (mpp_likely(code - 1 < MPP_INLINE_IDS - 1)) {
+		const void *chunk = (const void *)((uintptr_t)p & ~MPP_CHUNK_MASK);
+
+		/* relaxed: M4 of map.h, the cache lives while it has objects */
+		c = mpp_load_relaxed(&mpp_caches[code]);
+		/* the slot of a cache that may not be served there is always full */
+		if (mpp_likely(mpp_slab_index(chunk, p, &c->g) < c->g.capacity) &&
+		    mpp_likely(mpp_push(mpp_fast_slot(code * MPP_SLOT_SIZE), p)))
+			return;
+	}
+	free_slow(p);
+}
+
+/* What the program may use at p, by its pointer; 0, and reported, if it is no live start. */
+static size_t usable(const void *p, struct mpp_found *found, const char *where)
+{
+	size_t size;
+
+	(void)mpp_init();
+	mpp_object_find(p, found);
+	if (found->cache != NULL && found->index < found->cache->g.capacity)
+		return found->cache->builtin ? found->cache->g.slot : found->cache->size;
+	if (found->code == MPP_CODE_LARGE) {
+		size = mpp_large_size(p, found->head);
+		if (size != 0)
+			return size;
+	}
+	report(found->code == 0 ? MP_ERROR_BAD_FREE : MP_ERROR_INTERIOR_POINTER, found, p, where);
+	return 0;
+}
+
+size_t mp_usable_size(const void *p)
+{
+	struct mpp_found found;
+
+	return p == NULL ? 0 : usable(p, &found, "mp_usable_size");
+}
+
+size_t mp_good_size(size_t size)
+{
+	if (size <= MP_MAX_FIXED_SIZE)
+		return mpp_class_size(mpp_class_of(mpp_max(size, 1)));
+	if (size > SIZE_MAX / 2)
+		return size;
+	return mpp_spans_round(mpp_os_pages(size)) << mpp_os_page_shift();
+}
+
+/*
+ * Whether the live p with have usable bytes can be what mp_alloc(size) gave, or with
+ * align over a page mp_aligned_alloc(), or what mp_realloc() left.
+ */
+static bool is_of_size(const void *p, const struct mpp_found *found, size_t have, size_t align,
+		       size_t size)
+{
+	if (found->cache != NULL && !found->cache->builtin)
+		return size <= found->cache->size;
+	if (found->cache != NULL)
+		return size <= have && mp_good_size(size) == have;
+	if (align > mpp_os_page())
+		return size <= have;
+	if (mpp_large_is_single(p, found->head))
+		return size <= have && size >= have / 2;
+	return size > MP_MAX_FIXED_SIZE && mp_good_size(size) == have;
+}
+
+static void free_checked(void *p, size_t align, size_t size, const char *where)
+{
+	struct mpp_found found;
+	int saved = errno;
+	size_t have;
+
+	if (p == NULL)
+		return;
+	have = usable(p, &found, where);
+	if (have == 0)
+		return;
+	if (mpp_unlikely(!is_of_size(p, &found, have, align, size))) {
+		struct mpp_faults faults = { .n = 0 };
+		struct mpp_fault *f = mpp_cache_fault(&faults, MP_ERROR_SIZE_MISMATCH, found.cache,
+						      p, where);
+
+		f->note = "size in bytes";
+		f->expected = have;
+		f->found = size;
+		mpp_faults_report(&faults);
+		errno = saved;
+		return;
+	}
+	mp_free(p);
+	errno = saved;
+}
+
+void mp_free_sized(void *p, size_t size)
+{
+	free_checked(p, 1, size, "mp_free_sized");
+}
+
+void mp_free_aligned_sized(void *p, size_t align, size_t size)
+{
+	/* memory for a large alignment comes from a larger class */
+	size_t most = mpp_max(align, size);
+
+	free_checked(p, align, most <= MP_MAX_FIXED_SIZE ? most : size, "mp_free_aligned_sized");
+}
+
+/* ---- realloc */
+
+/* Where it is, or moved by page tables; NULL if it must be copied. */
+static void *resize_large(void *p, const struct mpp_found *found, size_t size)
+{
+	if (size <= MP_MAX_FIXED_SIZE)
+		return NULL;
+	if (mpp_large_resize(p, found->head, mp_good_size(size)))
+		return p;
+	return mpp_large_move(p, found->head, size);
+}
+
+void *mp_realloc(void *p, size_t size)
+{
+	struct mpp_found found;
+	size_t have;
+	void *to;
+
+	if (p == NULL)
+		return mp_alloc(size);
+	have = usable(p, &found, "mp_realloc");
+	if (have == 0)
+		return fail(EINVAL);
+	if (size == 0)
+		size = 1;
+	if (found.cache == NULL) {
+		to = resize_large(p, &found, size);
+		if (to != NULL)
+			return to;
+	} else if (found.cache->builtin ? mp_good_size(size) == have : size <= have) {
+		return p;
+	}
+	to = mp_alloc(size);
+	if (to == NULL)
+		return NULL;
+	memcpy(to, p, mpp_min(have, size));
+	mp_free(p);
+	return to;
+}

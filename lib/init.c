@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * init.c - layer 7: start-up, once, by whoever comes first.
+ *
+ * What may allocate (registering handlers with libc) comes last, when the
+ * library already works.
+ */
+#include "init.h"
+
+#include "budget.h"
+#include "magazine.h"
+#include "options.h"
+#include "os.h"
+#include "text.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct mp_cache *mpp_classes[MPP_CLASSES];
+_Atomic uint32_t mpp_started;
+
+static struct mpp_lock start_lock;
+static bool core_ready;		/* lock:start_lock */
+static unsigned classes_made;	/* lock:start_lock */
+
+static void set_properties(struct mp_cache *c, const struct mpp_cache_spec *spec)
+{
+	size_t n = strnlen(spec->name, sizeof(c->name) - 1);
+
+	memcpy(c->name, spec->name, n);
+	c->size = spec->size;
+	c->align = spec->align;
+	c->flags = spec->flags;
+	c->ctor = spec->ctor;
+	c->builtin = spec->builtin;
+	if (spec->args != NULL) {
+		c->ctor_arg = spec->args->ctor;
+		c->dtor_arg = spec->args->dtor;
+		c->arg = spec->args->arg;
+		/* relaxed: published by mpp_registry_add */
+		mpp_store_relaxed(&c->max_objects, spec->args->max_objects);
+	}
+	/* nothing is written into free objects of type-stable caches, nor zeroes over poison */
+	c->poisoned = (spec->flags & MP_POISON) ||
+		      (mpp_options.poison && mpp_options_debugs(&mpp_options, c->name) &&
+		       !(spec->flags & (MP_TYPE_STABLE | MP_ZERO_ON_FREE)));
+}
+
+struct mp_cache *mpp_cache_make(const struct mpp_cache_spec *spec, int *error)
+{
+	struct mp_cache *c = mpp_registry_new(error);
+
+	if (c == NULL)
+		return NULL;
+	set_properties(c, spec);
+	mpp_geometry_init(&c->g, spec->size, spec->align);
+	c->lock.rank = MPP_RANK_CACHE;
+	mpp_list_init(&c->all);
+	mpp_list_init(&c->partial);
+	mpp_list_init(&c->empty);
+	c->magazine_max = mpp_magazine_max(c->g.slot);
+	/* relaxed: set before the first allocation */
+	c->direct = c->poisoned || c->magazine_max == 0 || mpp_load_relaxed(&c->max_objects) != 0;
+	if (spec->flags & MP_ZERO_ON_FREE) /* every free goes the slow way */
+		mpp_store_relaxed(&c->slot_offset, 0); /* relaxed: published below */
+	mpp_registry_add(c);
+	return c;
+}
+
+static bool make_class(unsigned cls)
+{
+	char name[MPP_NAME_MAX];
+	struct mpp_text t;
+	struct mpp_cache_spec spec = {
+		.name = name,
+		.size = mpp_class_size(cls),
+		.align = mpp_class_size(cls),
+		.builtin = true,
+	};
+	int error;
+
+	mpp_text_init(&t, name, sizeof(name));
+	mpp_text_add(&t, "mp-%zu", spec.size);
+	(void)mpp_text_end(&t);
+	mpp_classes[cls] = mpp_cache_make(&spec, &error);
+	return mpp_classes[cls] != NULL;
+}
+
+/* Without calls that may allocate. */
+static bool start_core(void)
+{
+	if (!core_ready) {
+		mpp_options_read();
+		mpp_budget_set_limit(mpp_options.limit);
+		mpp_slab_set_secret((uintptr_t)mpp_os_entropy());
+		mpp_thread_init(mpp_magazine_empty);
+		core_ready = true;
+	}
+	while (classes_made < MPP_CLASSES) {
+		if (!make_class(classes_made))
+			return false;
+		classes_made++;
+	}
+	return true;
+}
+
+bool mpp_init_slow(void)
+{
+	bool first = false, done;
+
+	mpp_lock_acquire(&start_lock);
+	/* relaxed: under the lock */
+	done = mpp_load_relaxed(&mpp_started) != 0;
+	if (!done && start_core()) {
+		/* release: all of the above; pairs with mpp_init */
+		mpp_store_release(&mpp_started, 1);
+		first = done = true;
+	}
+	mpp_lock_release(&start_lock);
+	if (first) {
+		mpp_fork_init();
+		if (mpp_options.stats_at_exit)
+			mpp_os_at_exit(mpp_print_at_exit);
+	}
+	return done;
+}
+
+#if defined(__GNUC__) || defined(__clang__)
+/* At load, so that libc's handlers are registered before there are threads. */
+static __attribute__((constructor)) void start(void)
+{
+	(void)mpp_init();
+}
+#endif

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * magazine.c - layer 6: between a thread's magazines and the slabs.
+ *
+ * An empty magazine is refilled from the slab the thread holds, then from
+ * partial slabs of the cache.  A full one grows, if it has run empty since it last did
+ * and the bounds allow; otherwise it returns its older half, run by run: objects of one
+ * slab that lie next to each other cost one fetch-or per word of bits and one
+ * compare-and-swap.  Lock: the thread's; the cache's inside, for list work only.
+ */
+#include "magazine.h"
+
+#include "check.h"
+#include "meta.h"
+#include "spancache.h"
+
+#include <string.h>
+
+#define SUPPLY 16u	/* slabs taken from a cache's lists at once */
+#define AHEAD 8u	/* headers fetched ahead in a drain */
+#define MET 128u	/* slabs that a drain keeps in mind */
+#define IDLE_TICKS 64u	/* slow paths after which an unused magazine may be emptied */
+#define GROW_EMPTY 255u	/* a magazine that only runs empty grows to this */
+
+static _Atomic size_t total_bytes; /* atomic: sum of all threads' bytes */
+
+size_t mpp_work_finish(struct mpp_work *work)
+{
+	size_t bytes = 0;
+
+	while (work->surplus.first != NULL) {
+		struct mpp_slab *s = work->surplus.first;
+		struct mpp_chain one = { s };
+
+		work->surplus.first = s->chain;
+		s->chain = NULL;
+		bytes += mpp_cache_retire(mpp_registry_get(s->id), &one);
+	}
+	mpp_faults_report(&work->faults);
+	return bytes;
+}
+
+uint32_t mpp_magazine_max(size_t slot)
+{
+	size_t n = MPP_MAGAZINE_BYTES / slot, max = 1;
+
+	if (MPP_MAG_MAX_CONFIG >= 0)
+		n = mpp_min(n, (size_t)MPP_MAG_MAX_CONFIG);
+	if (n == 0)
+		return 0;
+	while (2 * max + 1 <= mpp_min(n + 1, MPP_MAGAZINE_MOST))
+		max = 2 * max + 1;
+	return (uint32_t)max;
+}
+
+static void fault_free_list(const struct mp_cache *c, struct mpp_slab *s, struct mpp_work *work)
+{
+	struct mpp_fault *f;
+
+	f = mpp_cache_fault(&work->faults, MP_ERROR_FREE_LIST, c, s, "the count of free objects");
+	mpp_cache_describe(f, c, s, s);
+}
+
+/* From one slab held; whether it still has some is for the caller to find out. */
+static uint32_t take_from(struct mp_cache *c, struct mpp_slab *s, mpp_cell *out, uint32_t want,
+			  struct mpp_work *work)
+{
+	uint32_t n = mpp_slab_reserve(s, want), got;
+
+	if (n == 0)
+		return 0;
+	got = mpp_slab_collect(s, &c->g, n, out);
+	if (mpp_unlikely(got < n)) {
+		fault_free_list(c, s, work);
+		mpp_slab_make_sick(s);
+		/* the collected ones stand at the end of their n cells */
+		for (uint32_t i = 0; i < got; i++) /* relaxed: not published yet */
+			mpp_store_relaxed(&out[i], mpp_load_relaxed(&out[n - got + i]));
+	}
+	return got;
+}
+
+/* Take from *active until want or until it is left, FULL. */
+static uint32_t take_active(struct mp_cache *c, struct mpp_slab **active, mpp_cell *out,
+			    uint32_t want, struct mpp_work *work)
+{
+	uint32_t got = 0;
+
+	while (*active != NULL && got < want) {
+		uint32_t n = take_from(c, *active, out + got, want - got, work);
+
+		got += n;
+		if (n > 0)
+			continue;
+		if (mpp_slab_leave_full(*active))
+			*active = NULL;
+		/* relaxed: the slab is ours; only make_sick() of take_from stops the loop */
+		else if (mpp_word_state(mpp_load_relaxed(&(*active)->word)) != MPP_SLAB_ACTIVE)
+			*active = NULL;
+	}
+	return got;
+}
+
+uint32_t mpp_take_locked(struct mp_cache *c, struct mpp_slab **active, mpp_cell *out,
+			 uint32_t want, struct mpp_work *work)
+{
+	struct mpp_slab *slabs[SUPPLY];
+	struct mpp_chain extra = { NULL };
+	uint32_t got = take_active(c, active, out, want, work);
+	unsigned n;
+
+	while (got < want) {
+		n = mpp_cache_supply(c, want - got, SUPPLY, slabs, &work->faults);
+		if (n == 0)
+			break;
+		for (unsigned i = 0; i < n; i++)
+			mpp_prefetch_w(&slabs[i]->magic);
+		for (unsigned i = 0; i < n; i++) {
+			if (got == want) { /* frees came in meanwhile: not needed */
+				mpp_chain_add(&extra, slabs[i]);
+				continue;
+			}
+			*active = slabs[i];
+			got += take_active(c, active, out + got, want - got, work);
+		}
+	}
+	mpp_cache_settle(c, &extra, &work->surplus, &work->faults);
+	if (got > 0)
+		mpp_cache_count_taken(c, got);
+	return got;
+}
+
+void mpp_leave_slab_locked(struct mp_cache *c, struct mpp_slab *s, struct mpp_work *work)
+{
+	struct mpp_chain chain = { NULL };
+
+	mpp_chain_add(&chain, s);
+	mpp_cache_settle(c, &chain, &work->surplus, &work->faults);
+}
+
+/*
+ * The state of one drain.  Bits are set word by word; the counts of the slabs
+ * met lately are raised when their place in the table is needed or at the
+ * end, so that objects of a few slabs in any order cost one compare-and-swap
+ * a slab.  Between the two the bits are set and not yet counted, as I1 allows.
+ */
+struct drain {
+	struct mp_cache *c;
+	struct mpp_work *work;
+	struct mpp_chain duties;	/* slabs to list or unlist */
+	struct met *at;			/* the slab of the last object, or NULL */
+	uint32_t word;			/* of that slab, whose bits are gathered */
+	mpp_bits mask;			/* bits gathered, not yet set */
+	uint64_t used[MET / 64];	/* places of met in use, a bit each */
+	size_t returned;
+	struct met {
+		void *head;		/* the slab's first chunk */
+		struct mpp_slab *s;
+		uint32_t fresh;		/* bits set and not yet counted */
+	} met[MET];
+};
+
+static void fault_double(struct drain *d, uint32_t index)
+{
+	void *obj = mpp_slab_object(d->at->s, &d->c->g, index);
+	struct mpp_fault *f;
+
+	f = mpp_cache_fault(&d->work->faults, MP_ERROR_DOUBLE_FREE, d->c, obj,
+			    "its slab's free list");
+	mpp_cache_describe(f, d->c, d->at->s, obj);
+}
+
+static void set_word(struct drain *d)
+{
+	mpp_bits fresh, twice;
+
+	if (d->mask == 0)
+		return;
+	fresh = mpp_slab_set_bits(d->at->s, d->word, d->mask);
+	d->at->fresh += mpp_popcount(fresh);
+	for (twice = d->mask & ~fresh; mpp_unlikely(twice != 0); twice &= twice - 1)
+		fault_double(d, d->word * MPP_BITS + mpp_lowest(twice));
+	d->mask = 0;
+}
+
+/* Raise the count of a slab by what was set. */
+static void count_slab(struct drain *d, struct met *m)
+{
+	enum mpp_slab_duty duty;
+
+	if (m->fresh == 0)
+		return;
+	duty = mpp_slab_publish(m->s, &d->c->g, m->fresh);
+	d->returned += m->fresh;
+	m->fresh = 0;
+	if (duty == MPP_DUTY_LIST || duty == MPP_DUTY_UNLIST)
+		mpp_chain_add(&d->duties, m->s);
+	else if (mpp_unlikely(duty == MPP_DUTY_BROKEN))
+		fault_free_list(d->c, m->s, d->work);
+}
+
+static void count_all(struct drain *d)
+{
+	set_word(d);
+	for (unsigned i = 0; i < MET / 64; i++)
+		for (uint64_t used = d->used[i]; used != 0; used &= used - 1)
+			count_slab(d, &d->met[i * 64 + mpp_lowest64(used)]);
+}
+
+/* The slab of obj, when it was not met lately; NULL, and a fault, if it is not what it was. */
+static struct mpp_slab *look_up(struct drain *d, void *obj, void *head)
+{
+	if (mpp_unlikely(mpp_map_get(head) != mpp_cache_id(d->c)) &&
+	    mpp_map_find(obj, &head) != mpp_cache_id(d->c)) {
+		mpp_cache_fault(&d->work->faults, MP_ERROR_DOUBLE_FREE, d->c, obj,
+				"the return of an object whose slab is gone");
+		return NULL;
+	}
+	return mpp_cache_slab(d->c, head, obj, &d->work->faults);
+}
+
+/* Make the slab of obj, in the chunk at chunk, the current one. */
+static bool enter_slab(struct drain *d, void *obj, void *chunk)
+{
+	unsigned place = (unsigned)((uintptr_t)chunk >> MPP_CHUNK_SHIFT) % MET;
+	uint64_t *used = &d->used[place / 64], bit = UINT64_C(1) << place % 64;
+	struct met *m = &d->met[place];
+
+	set_word(d);
+	d->at = m;
+	if ((*used & bit) != 0) {
+		if (m->head == chunk)
+			return true;
+		count_slab(d, m);
+	}
+	m->head = chunk;
+	m->s = look_up(d, obj, chunk);
+	m->fresh = 0;
+	*used |= bit;
+	if (m->s != NULL)
+		return true;
+	*used &= ~bit;
+	d->at = NULL;
+	return false;
+}
+
+static void put_one(struct drain *d, void *obj)
+{
+	void *chunk = (void *)((uintptr_t)obj & ~MPP_CHUNK_MASK);
+	uint32_t index, word;
+	mpp_bits bit;
+
+	if (d->at == NULL || d->at->head != chunk)
+		if (!enter_slab(d, obj, chunk))
+			return;
+	index = mpp_slab_index(mpp_slab_chunk(d->at->s), obj, &d->c->g);
+	mpp_assert(index < d->c->g.capacity);
+	word = index / MPP_BITS;
+	bit = (mpp_bits)1 << index % MPP_BITS;
+	if (word != d->word || (d->mask & bit) != 0) {
+		set_word(d); /* a second bit of the same object is found there */
+		d->word = word;
+	}
+	d->mask |= bit;
+}
+
+size_t mpp_put_locked(struct mp_cache *c, const mpp_cell *objs, size_t n, struct mpp_work *work)
+{
+	struct drain d;
+	size_t i;
+
+	d.c = c;
+	d.work = work;
+	d.duties.first = NULL;
+	d.at = NULL;
+	d.word = 0;
+	d.mask = 0;
+	for (i = 0; i < MET / 64; i++)
+		d.used[i] = 0;
+	d.returned = 0;
+
+	for (i = 0; i < n && work->faults.n < MPP_FAULTS_MAX; i++) {
+		if (i + AHEAD < n) { /* relaxed: the cells are ours */
+			uintptr_t p = (uintptr_t)mpp_load_relaxed(&objs[i + AHEAD]);
+			void *chunk = (void *)(p & ~MPP_CHUNK_MASK);
+
+			mpp_prefetch_w(&mpp_slab_of(chunk, &c->g)->magic);
+		}
+		/* relaxed: as above */
+		put_one(&d, mpp_load_relaxed(&objs[i]));
+	}
+	count_all(&d);
+	mpp_cache_settle(c, &d.duties, &work->surplus, &work->faults);
+	if (d.returned > 0)
+		mpp_cache_count_returned(c, d.returned);
+	work->returned += d.returned;
+	return i;
+}
+
+static size_t capacity_of(const struct mpp_slot *slot)
+{
+	/* relaxed: the owner's own, or under its lock */
+	mpp_cell *limit = mpp_load_relaxed(&slot->limit);
+
+	/* relaxed: as above */
+	return limit == NULL ? 0 : (size_t)(limit - mpp_load_relaxed(&slot->base));
+}
+
+static size_t array_size(size_t capacity)
+{
+	return (capacity + 1) * sizeof(mpp_cell);
+}
+
+static void account(struct mpp_thread *t, const struct mp_cache *c, size_t more, size_t less)
+{
+	size_t slot = c->g.slot;
+
+	t->bytes += more * slot - less * slot;
+	/* relaxed: a sum, compared with a bound that need not be exact */
+	mpp_add_relaxed(&total_bytes, more * slot - less * slot);
+}
+
+/* Replace the array by one of capacity, keeping what is in it. */
+static bool resize_locked(struct mpp_thread *t, const struct mp_cache *c, struct mpp_slot *slot,
+			  size_t capacity)
+{
+	size_t count = mpp_slot_count(slot), old = capacity_of(slot);
+	/* relaxed: under the lock */
+	mpp_cell *from = mpp_load_relaxed(&slot->base);
+	mpp_cell *to = mpp_meta_alloc(array_size(capacity));
+
+	if (to == NULL)
+		return false;
+	to++; /* [-1] stays NULL */
+	for (size_t i = 0; i < count; i++) /* relaxed: published by top below */
+		mpp_store_relaxed(&to[i], mpp_load_relaxed(&from[i]));
+	/* relaxed: under the lock; a reader of the slot holds it too (T2) */
+	mpp_store_relaxed(&slot->base, to);
+	/* relaxed: as above */
+	mpp_store_relaxed(&slot->limit, to + capacity);
+	/* release: the cells, for fork's cut (T3) */
+	mpp_store_release(&slot->top, to + count);
+	account(t, c, capacity, old);
+	if (old != 0)
+		mpp_meta_free(from - 1, array_size(old));
+	return true;
+}
+
+/* Empty magazines of t that it has not come to for long, for another one to grow. */
+static void trim_locked(struct mpp_thread *t, struct mpp_work *work)
+{
+	for (unsigned id = 1; id < MPP_INLINE_IDS; id++) {
+		struct mpp_slot *slot = &t->slots[id].slot;
+
+		if (capacity_of(slot) != 0 && t->tick - t->sides[id].used_at > IDLE_TICKS)
+			mpp_magazine_flush_locked(t, mpp_registry_get(id), slot, work);
+	}
+}
+
+/* A larger array if the bounds allow; whether it grew. */
+static bool grow_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
+			struct mpp_work *work)
+{
+	size_t old = capacity_of(slot);
+	size_t wanted = old == 0 ? MPP_MAGAZINE_FIRST : 2 * old + 1;
+	size_t more;
+
+	wanted = mpp_min(wanted, c->magazine_max);
+	if (wanted <= old)
+		return false;
+	more = (wanted - old) * c->g.slot;
+	if (old != 0 && t->bytes + more > MPP_THREAD_BYTES)
+		trim_locked(t, work);
+	/* relaxed: see account() */
+	if (old != 0 && (t->bytes + more > MPP_THREAD_BYTES ||
+			 mpp_load_relaxed(&total_bytes) + more > MPP_TOTAL_BYTES))
+		return false;
+	return resize_locked(t, c, slot, wanted);
+}
+
+bool mpp_magazine_refill_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
+				struct mpp_side *side, struct mpp_work *work)
+{
+	uint32_t want, got;
+	mpp_cell *base;
+
+	side->used_at = ++t->tick;
+	side->starved = true;
+	if (capacity_of(slot) < GROW_EMPTY)
+		(void)grow_locked(t, c, slot, work);
+	want = (uint32_t)((capacity_of(slot) + 1) / 2);
+	if (want == 0)
+		return false;
+	/* relaxed: under the lock */
+	base = mpp_load_relaxed(&slot->base);
+	got = mpp_take_locked(c, &slot->active, base, want, work);
+	/* release: the cells (T3) */
+	mpp_store_release(&slot->top, base + got);
+	return got > 0;
+}
+
+/* Return the oldest n objects of the magazine and move the others down. */
+static void drain_locked(struct mp_cache *c, struct mpp_slot *slot, size_t n,
+			 struct mpp_work *work)
+{
+	size_t count = mpp_slot_count(slot);
+	/* relaxed: under the lock */
+	mpp_cell *base = mpp_load_relaxed(&slot->base);
+
+	n = mpp_put_locked(c, base, n, work);
+	memmove((void *)(uintptr_t)base, (const void *)(uintptr_t)(base + n),
+		(count - n) * sizeof(*base));
+	/* release: the cells (T3) */
+	mpp_store_release(&slot->top, base + (count - n));
+}
+
+bool mpp_magazine_make_room_locked(struct mpp_thread *t, struct mp_cache *c,
+				   struct mpp_slot *slot, struct mpp_side *side,
+				   struct mpp_work *work)
+{
+	size_t capacity = capacity_of(slot);
+
+	side->used_at = ++t->tick;
+	/* running full is demand only if it ran empty since it last grew */
+	if ((capacity == 0 || side->starved) && grow_locked(t, c, slot, work)) {
+		side->starved = false;
+		return true;
+	}
+
+	if (capacity == 0)
+		return false;
+	if (mpp_slot_count(slot) == capacity)
+		drain_locked(c, slot, (capacity + 1) / 2, work);
+	return mpp_slot_count(slot) < capacity;
+}
+
+void mpp_magazine_flush_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
+			       struct mpp_work *work)
+{
+	size_t capacity = capacity_of(slot);
+	/* relaxed: under the lock */
+	mpp_cell *base = mpp_load_relaxed(&slot->base);
+
+	if (mpp_slot_count(slot) > 0)
+		drain_locked(c, slot, mpp_slot_count(slot), work);
+	if (slot->active != NULL)
+		mpp_leave_slab_locked(c, slot->active, work);
+	slot->active = NULL;
+	if (capacity == 0 || mpp_slot_count(slot) > 0)
+		return;
+	/* relaxed: under the lock, the magazine is empty before and after */
+	mpp_store_relaxed(&slot->top, NULL);
+	/* relaxed: as above */
+	mpp_store_relaxed(&slot->limit, NULL);
+	/* relaxed: as above */
+	mpp_store_relaxed(&slot->base, NULL);
+	mpp_meta_free(base - 1, array_size(capacity));
+	account(t, c, 0, capacity);
+}
+
+static bool is_used(const struct mpp_slot *slot)
+{
+	return capacity_of(slot) != 0 || slot->active != NULL;
+}
+
+/* The slot of an id if t has one in use. */
+static struct mpp_slot *used_slot(struct mpp_thread *t, unsigned id)
+{
+	struct mpp_leaf *leaf = t->leaves[id / MPP_INLINE_IDS];
+
+	if (id < MPP_INLINE_IDS && is_used(&t->slots[id].slot))
+		return &t->slots[id].slot;
+	if (leaf != NULL && is_used(&leaf->slots[id % MPP_INLINE_IDS]))
+		return &leaf->slots[id % MPP_INLINE_IDS];
+	return NULL;
+}
+
+/* One slot of t in use for id, if there is one; whether there was. */
+static bool flush_one(struct mpp_thread *t, unsigned id, size_t *bytes)
+{
+	struct mpp_work work;
+	struct mpp_slot *slot;
+
+	mpp_work_init(&work);
+	mpp_lock_acquire(&t->lock);
+	slot = used_slot(t, id);
+	if (slot != NULL)
+		mpp_magazine_flush_locked(t, mpp_registry_get(id), slot, &work);
+	mpp_lock_release(&t->lock);
+	*bytes += mpp_work_finish(&work);
+	return slot != NULL;
+}
+
+size_t mpp_magazine_flush_all(struct mpp_thread *t)
+{
+	size_t bytes = 0;
+	unsigned end = mpp_registry_end();
+
+	for (unsigned id = 1; id < end; id++) {
+		if (id % MPP_INLINE_IDS == 0 && t->leaves[id / MPP_INLINE_IDS] == NULL) {
+			id += MPP_INLINE_IDS - 1;
+			continue;
+		}
+		/* again while faults interrupt it */
+		while (flush_one(t, id, &bytes))
+			continue;
+	}
+	return bytes + mpp_spans_flush(t);
+}
+
+void mpp_magazine_empty(struct mpp_thread *t)
+{
+	(void)mpp_magazine_flush_all(t);
+}

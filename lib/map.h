@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * map.h - layer 3: is this address ours, and whose?
+ *
+ * Theory.  The address space is cut into granules of MP_CHUNK_SIZE.  A table of two
+ * levels gives each granule a 16-bit code: 0 not ours, 1 to MPP_ID_MAX the
+ * first chunk of a slab of that cache, MPP_CODE_LARGE the first granule of
+ * a region of large spans, above that "inside": so many granules
+ * behind a first one.  A root entry holds the distance from a shared leaf of zeros
+ * to its own leaf, so that an untouched root, all zeros, leads every address
+ * to "not ours" without a test.  Leaves are made under a lock and never go away.
+ *
+ * Guarantees.
+ *  M1  A look-up takes two loads, never faults, and never waits.
+ *  M2  A code is published with release after the header it announces is
+ *      written; who looks up with acquire and finds it, sees that header.
+ *  M3  A code is withdrawn before its granule is used for anything else.
+ *  M4  For a pointer that the caller lawfully holds, the code cannot change meanwhile,
+ *      so a relaxed look-up is enough: the hand-over of the pointer orders it.
+ */
+#ifndef MPP_MAP_H
+#define MPP_MAP_H
+
+#include "atomic.h"
+#include "base.h"
+
+#define MPP_ID_MAX 60415u
+#define MPP_CODE_LARGE 60416u
+#define MPP_CODE_INSIDE 61440u	/* + distance, 1 to MPP_INSIDE_MAX */
+#define MPP_INSIDE_MAX 4095u	/* "that many or more": look there again */
+
+/* Address bits that are told apart, and how the granule number is cut. */
+#define MPP_ADDRESS_BITS (sizeof(void *) > 4 ? 48u : 32u)
+#define MPP_LEAF_BITS (sizeof(void *) > 4 ? 16u : 32u - MPP_CHUNK_SHIFT)
+#define MPP_ROOT_BITS (MPP_ADDRESS_BITS - MPP_CHUNK_SHIFT - MPP_LEAF_BITS)
+#define MPP_LEAF_SIZE ((size_t)1 << MPP_LEAF_BITS)
+#define MPP_ROOT_SIZE ((size_t)1 << MPP_ROOT_BITS)
+
+typedef _Atomic uint16_t mpp_code;
+
+extern _Atomic uintptr_t mpp_map_root[];	/* atomic: leaf - mpp_map_zeros, in bytes */
+extern mpp_code mpp_map_zeros[];		/* const: the shared leaf, all 0 */
+
+/* Where the code of an address in range is. */
+mpp_inline const mpp_code *mpp_map_entry(uintptr_t a)
+{
+	uintptr_t granule = a >> MPP_CHUNK_SHIFT;
+	/* relaxed: a leaf's contents are read through atomics that are zero until
+	 * set; the address dependency orders the load of the entry behind this one */
+	uintptr_t delta = mpp_load_relaxed(&mpp_map_root[granule >> MPP_LEAF_BITS]);
+	uintptr_t leaf = (uintptr_t)mpp_map_zeros + delta;
+
+	return (const mpp_code *)leaf + (granule & (MPP_LEAF_SIZE - 1));
+}
+
+mpp_inline bool mpp_map_in_range(uintptr_t a)
+{
+	return sizeof(void *) <= 4 || (a >> (MPP_ADDRESS_BITS - 1) >> 1) == 0;
+}
+
+/* The code of any address, for comparing only (M4). */
+mpp_inline unsigned mpp_map_get(const void *p)
+{
+	uintptr_t a = (uintptr_t)p;
+
+	if (mpp_unlikely(!mpp_map_in_range(a)))
+		return 0;
+	/* relaxed: M4 */
+	return mpp_load_relaxed(mpp_map_entry(a));
+}
+
+/*
+ * The code of the head of whatever p is in, and where that starts: the
+ * granule itself or, inside, the first one.  0 if p is not ours.  Acquire: the header may be read.
+ */
+unsigned mpp_map_find(const void *p, void **head);
+
+/*
+ * Publish code for the granule at head and "inside" for the granules - 1
+ * behind it.  False without memory for a leaf; nothing is published then.
+ */
+bool mpp_map_publish(void *head, size_t granules, unsigned code);
+
+/* Withdraw what mpp_map_publish() published. */
+void mpp_map_withdraw(void *head, size_t granules);
+
+#endif /* MPP_MAP_H */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * object.h - layer 6: allocating and freeing an object when the hit path cannot.
+ */
+#ifndef MPP_OBJECT_H
+#define MPP_OBJECT_H
+
+#include "magazine.h"
+
+/*
+ * One object of a cache that is alive; NULL without memory or, and then at_limit
+ * is set, at the cache's limit.  No lock may be held.
+ */
+void *mpp_object_alloc(struct mp_cache *c, bool *at_limit);
+
+/* n objects or none. */
+bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_limit);
+
+/*
+ * Free a pointer that is known to be the first byte of an object of c; the
+ * caller has looked it up.
+ */
+void mpp_object_free(struct mp_cache *c, void *obj);
+
+/* The same for n of them, which are all of c. */
+void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs);
+
+/* What a pointer is. */
+struct mpp_found {
+	unsigned code;		/* 0 not ours, MPP_CODE_LARGE, or a cache's id */
+	void *head;		/* the slab's first chunk, or the region's first granule */
+	struct mp_cache *cache;	/* of a slab, else NULL */
+	uint32_t index;		/* of the object if below the capacity */
+};
+
+/* Find out without following p. */
+void mpp_object_find(const void *p, struct mpp_found *found);
+
+/*
+ * Free p, which is in no large region unless c says otherwise, or report what it is.  c is the
+ * cache the caller named, or NULL.
+ */
+void mpp_object_free_any(struct mp_cache *c, void *p);
+
+/* Have n objects in slabs that nobody holds; false without memory. */
+bool mpp_object_prealloc(struct mp_cache *c, size_t n);
+
+/* Obey requests to return free objects; called by slow paths, no lock held. */
+void mpp_object_poll(void);
+
+#endif /* MPP_OBJECT_H */

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * print.c - layer 7: the tables: slabinfo, JSON, leaks.
+ *
+ * Formats into a buffer on the stack that is handed on when full, to a FILE or a
+ * descriptor.  No lock is held while that happens.
+ */
+#include "base.h"
+
+#include "init.h"
+#include "large.h"
+#include "object.h"
+#include "options.h"
+#include "os.h"
+#include "spancache.h"
+#include "text.h"
+#include "walk.h"
+
+#include <errno.h>
+
+#define LEAKS_SHOWN 8u
+
+static bool to_file(struct mpp_text *t)
+{
+	return fwrite(t->buf, 1, t->len, t->to) == t->len;
+}
+
+static bool to_descriptor(struct mpp_text *t)
+{
+	return mpp_os_write(*(int *)t->to, t->buf, t->len);
+}
+
+/* ---- slabinfo */
+
+static int print_slabinfo_line(struct mp_cache *c, void *arg)
+{
+	struct mp_cache_stats s = { .struct_size = sizeof(s) };
+	struct mpp_text *t = arg;
+	size_t pages = (size_t)c->g.chunks * MP_CHUNK_SIZE / mpp_min(mpp_os_page(), MP_CHUNK_SIZE);
+
+	if (mp_cache_get_stats(c, &s) != 0)
+		return 0;
+	mpp_text_add(t, "%-17s %6zu %6zu %6zu %4zu %4zu : tunables %4u %4u %4u : slabdata %6zu %6zu %6zu\n",
+		     c->name, s.live, s.capacity, s.slot_size, s.objects_per_slab, pages,
+		     c->direct ? 0u : c->magazine_max, c->direct ? 0u : (c->magazine_max + 1) / 2,
+		     0u, s.slabs - s.slabs_empty, s.slabs, s.cached);
+	return 0;
+}
+
+static void print_slabinfo(struct mpp_text *t)
+{
+	mpp_text_add(t, "slabinfo - version: 2.1\n"
+			"# name            <active_objs> <num_objs> <objsize> <objperslab> "
+			"<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata "
+			"<active_slabs> <num_slabs> <sharedavail>\n");
+	(void)mpp_registry_each(print_slabinfo_line, t);
+}
+
+int mp_slabinfo_print(FILE *f)
+{
+	char buf[1024];
+	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_file, .to = f };
+
+	if (f == NULL)
+		return -EINVAL;
+	if (!mpp_init())
+		return -ENOMEM;
+	print_slabinfo(&t);
+	return mpp_text_flush(&t) ? 0 : -EIO;
+}
+
+/* ---- JSON */
+
+static void add_json_string(struct mpp_text *t, const char *s)
+{
+	mpp_text_add(t, "\"");
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			mpp_text_add(t, "\\%c", c);
+		else if (c < 0x20 || c >= 0x7f)
+			mpp_text_add(t, "\\u%04x", (unsigned)c);
+		else
+			mpp_text_add(t, "%c", c);
+	}
+	mpp_text_add(t, "\"");
+}
+
+struct json {
+	struct mpp_text *t;
+	const char *separator;
+};
+
+static int print_json_cache(struct mp_cache *c, void *arg)
+{
+	struct mp_cache_stats s = { .struct_size = sizeof(s) };
+	struct json *j = arg;
+
+	if (mp_cache_get_stats(c, &s) != 0)
+		return 0;
+	mpp_text_add(j->t, "%s\n    {\"name\": ", j->separator);
+	add_json_string(j->t, c->name);
+	mpp_text_add(j->t, ", \"id\": %u, \"flags\": %u, \"object_size\": %zu, \"slot_size\": %zu, "
+			   "\"align\": %zu, \"objects_per_slab\": %zu, \"chunks_per_slab\": %zu,",
+		     s.id, s.flags, s.object_size, s.slot_size, s.align, s.objects_per_slab,
+		     s.chunks_per_slab);
+	mpp_text_add(j->t, "\n     \"live\": %zu, \"cached\": %zu, \"free\": %zu, \"capacity\": %zu, "
+			   "\"peak\": %zu, \"max_objects\": %zu, \"slabs\": %zu, "
+			   "\"slabs_empty\": %zu, \"chunks\": %zu,",
+		     s.live, s.cached, s.free, s.capacity, s.peak, s.max_objects, s.slabs,
+		     s.slabs_empty, s.chunks);
+	mpp_text_add(j->t, "\n     \"bytes_mapped\": %zu, \"bytes_asked\": %zu, \"allocs\": %ju, "
+			   "\"frees\": %ju, \"failed\": %ju}",
+		     s.bytes_mapped, s.bytes_asked, (uintmax_t)s.allocs, (uintmax_t)s.frees,
+		     (uintmax_t)s.failed);
+	j->separator = ",";
+	return 0;
+}
+
+int mp_stats_print_json(FILE *f)
+{
+	char buf[1024];
+	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_file, .to = f };
+	struct json j = { .t = &t, .separator = "" };
+	struct mp_stats s = { .struct_size = sizeof(s) };
+	int error;
+
+	if (f == NULL)
+		return -EINVAL;
+	error = mp_get_stats(&s);
+	if (error != 0)
+		return error;
+	mpp_text_add(&t, "{\"version\": \"%s\", \"chunk_size\": %zu,\n \"threads\": %zu, "
+			 "\"slabs\": %zu, \"bytes_slabs\": %zu, \"bytes_large\": %zu, "
+			 "\"bytes_meta\": %zu, \"bytes_kept\": %zu,",
+		     mp_version(), (size_t)MP_CHUNK_SIZE, s.threads, s.slabs, s.bytes_slabs,
+		     s.bytes_large, s.bytes_meta, s.bytes_kept);
+	mpp_text_add(&t, "\n \"bytes_reserved\": %zu, \"bytes_peak\": %zu, \"limit\": %zu, "
+			 "\"large_live\": %zu, \"os_calls\": %ju, \"faults\": %ju,\n \"caches\": [",
+		     s.bytes_reserved, s.bytes_peak, s.limit, s.large_live, (uintmax_t)s.os_calls,
+		     (uintmax_t)s.faults);
+	(void)mpp_registry_each(print_json_cache, &j);
+	mpp_text_add(&t, "\n ]}\n");
+	return mpp_text_flush(&t) ? 0 : -EIO;
+}
+
+/* ---- leaks */
+
+struct leaks {
+	struct mpp_text *t;
+	size_t total;
+	unsigned shown;
+};
+
+static int show_leak(void *obj, void *arg)
+{
+	struct leaks *leaks = arg;
+
+	if (leaks->shown == LEAKS_SHOWN)
+		return 1;
+	leaks->shown++;
+	mpp_text_add(leaks->t, " %p", obj);
+	return 0;
+}
+
+static int report_cache_leaks(struct mp_cache *c, void *arg)
+{
+	struct mp_cache_stats s = { .struct_size = sizeof(s) };
+	struct leaks *leaks = arg;
+
+	if (mp_cache_get_stats(c, &s) != 0 || s.live == 0)
+		return 0;
+	leaks->total += s.live;
+	leaks->shown = 0;
+	mpp_text_add(leaks->t, "mempool: leak: cache \"%s\" (id %u): %zu live of %zu bytes:",
+		     c->name, s.id, s.live, s.object_size);
+	(void)mpp_walk_live(c, show_leak, leaks);
+	mpp_text_add(leaks->t, s.live > leaks->shown ? " ...\n" : "\n");
+	return 0;
+}
+
+static void report_large_leaks(struct leaks *leaks)
+{
+	struct mpp_large_info span;
+	struct mp_stats s = { .struct_size = sizeof(s) };
+	size_t n = 0, shown = 0;
+
+	if (mp_get_stats(&s) != 0 || s.large_live == 0)
+		return;
+	leaks->total += s.large_live;
+	mpp_text_add(leaks->t, "mempool: leak: large: %zu live, %zu bytes:", s.large_live,
+		     s.bytes_large);
+	/* those that threads keep at hand are not live */
+	while (shown < LEAKS_SHOWN && mpp_large_sample(&span, n, 1) == 1) {
+		n++;
+		if (mpp_spans_has(span.start))
+			continue;
+		shown++;
+		mpp_text_add(leaks->t, " %p (%zu)", span.start, span.size);
+	}
+	mpp_text_add(leaks->t, s.large_live > shown ? " ...\n" : "\n");
+}
+
+long mp_leak_report(FILE *f)
+{
+	char buf[1024];
+	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_file, .to = f };
+	struct leaks leaks = { .t = &t };
+
+	if (f == NULL)
+		return -EINVAL;
+	if (!mpp_init())
+		return -ENOMEM;
+	(void)mpp_registry_each(report_cache_leaks, &leaks);
+	report_large_leaks(&leaks);
+	return mpp_text_flush(&t) ? (long)leaks.total : -EIO;
+}
+
+/* ---- at exit */
+
+void mpp_print_at_exit(void)
+{
+	char buf[1024];
+	int fd = 2;
+	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_descriptor, .to = &fd };
+
+	if (mpp_options.stats_file[0] != '\0')
+		fd = mpp_os_create(mpp_options.stats_file);
+	if (fd < 0)
+		return;
+	print_slabinfo(&t);
+	(void)mpp_text_flush(&t);
+	if (fd != 2)
+		mpp_os_close(fd);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reclaim.c - layer 7: from threads to caches to chunks to the system.
+ */
+#include "reclaim.h"
+
+#include "budget.h"
+#include "chunk.h"
+#include "init.h"
+#include "large.h"
+#include "object.h"
+
+#include <errno.h>
+
+/* Wholly free slabs of one cache go to the chunk layer. */
+static int strip_cache(struct mp_cache *c, void *arg)
+{
+	struct mpp_thread *t = mpp_thread_get();
+	struct mpp_work work;
+
+	(void)arg;
+	mpp_work_init(&work);
+	mpp_lock_acquire(&t->lock); /* as in mp_cache_shrink() */
+	mpp_cache_strip(c, &work.surplus, &work.faults);
+	mpp_lock_release(&t->lock);
+	(void)mpp_work_finish(&work);
+	return 0;
+}
+
+size_t mpp_reclaim(size_t bytes)
+{
+	struct mpp_thread *t = mpp_thread_get();
+	size_t done;
+
+	mpp_thread_bury_orphans();
+	mpp_thread_ask_flush();
+	if (t != &mpp_thread_shared)
+		(void)mpp_magazine_flush_all(t);
+	(void)mpp_registry_each(strip_cache, NULL);
+	done = mpp_large_purge(bytes);
+	if (bytes == 0 || done < bytes)
+		done += mpp_chunk_purge(bytes == 0 ? 0 : bytes - done);
+	return done;
+}
+
+size_t mp_reclaim(size_t bytes)
+{
+	return mpp_init() ? mpp_reclaim(bytes) : 0;
+}
+
+void mp_thread_flush(void)
+{
+	struct mpp_thread *t = mpp_thread_get();
+
+	if (t != &mpp_thread_shared)
+		(void)mpp_magazine_flush_all(t);
+}
+
+int mp_set_limit(size_t bytes)
+{
+	if (!mpp_init())
+		return -ENOMEM;
+	mpp_budget_set_limit(bytes);
+	return 0;
+}

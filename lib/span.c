@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * span.c - layer 4: finding regions, binning, cutting and joining spans.
+ *
+ * Theory of the look-up.  Regions are found by address in a hash table whose
+ * chains change under the lock of large.c and are walked without it.
+ * Descriptors are never anything else, so a reader that strays while one is
+ * removed and used again reads a descriptor, misses, sees that `removals` moved,
+ * and looks again.  A lawful pointer's region stays, so it is always found.
+ */
+#include "span.h"
+
+#include "base.h"
+#include "bits.h"
+
+#define BUCKETS 4096u
+#define BINS 128u
+
+struct mpp_link mpp_regions = { &mpp_regions, &mpp_regions };
+struct mpp_link mpp_spans_aged = { &mpp_spans_aged, &mpp_spans_aged };
+size_t mpp_spans_kept;
+
+static struct mpp_link bins[BINS];	/* lock:large, zero until first used */
+static uint64_t binned[BINS / 64];	/* lock:large, bins with something in them */
+static _Atomic(struct mpp_region *) buckets[BUCKETS];	/* atomic */
+static _Atomic uint32_t removals;	/* atomic: raised before a region leaves its chain */
+
+/* ---- finding a region */
+
+static _Atomic(struct mpp_region *) *bucket_of(const void *head)
+{
+	uintptr_t n = (uintptr_t)head >> MPP_CHUNK_SHIFT;
+
+	return &buckets[(n ^ n >> 12) % BUCKETS];
+}
+
+struct mpp_region *mpp_region_find(const void *head)
+{
+	for (;;) {
+		/* acquire: a miss counts only if no region left meanwhile; pairs with remove */
+		uint32_t before = mpp_load_acquire(&removals);
+		/* acquire: the descriptor; pairs with insert */
+		struct mpp_region *r = mpp_load_acquire(bucket_of(head));
+
+		while (r != NULL && mpp_region_base(r) != (uintptr_t)head)
+			r = mpp_load_acquire(&r->next); /* acquire: as above */
+		/* acquire: the walk above stays before it */
+		if (r != NULL || mpp_load_acquire(&removals) == before)
+			return r;
+	}
+}
+
+void mpp_region_insert_locked(struct mpp_region *r)
+{
+	_Atomic(struct mpp_region *) *bucket = bucket_of((void *)mpp_region_base(r));
+
+	/* relaxed: published below */
+	mpp_store_relaxed(&r->next, mpp_load_relaxed(bucket));
+	/* release: the descriptor; pairs with find */
+	mpp_store_release(bucket, r);
+	mpp_list_append(&mpp_regions, &r->all);
+}
+
+void mpp_region_remove_locked(struct mpp_region *r)
+{
+	_Atomic(struct mpp_region *) *at = bucket_of((void *)mpp_region_base(r));
+
+	/* relaxed: chains change under the lock */
+	while (mpp_load_relaxed(at) != r)
+		at = &mpp_load_relaxed(at)->next;
+	/* relaxed: raised before the chain changes, which is a release */
+	mpp_add_relaxed(&removals, 1);
+	/* release: whoever misses r sees the raised count; pairs with find */
+	mpp_store_release(at, mpp_load_relaxed(&r->next));
+	mpp_list_remove(&r->all);
+}
+
+/* ---- bins */
+
+/* Exact up to 64 pages, then eight to the doubling. */
+static unsigned bin_of(size_t pages)
+{
+	unsigned w;
+
+	if (pages <= 64)
+		return (unsigned)pages - 1;
+	w = mpp_width(pages - 1); /* 7 for 65 to 128 */
+	return (unsigned)mpp_min(64 + (w - 7) * 8 + ((pages - 1) >> (w - 4) & 7), BINS - 1);
+}
+
+void mpp_span_age_locked(struct mpp_span *s)
+{
+	if (!s->dirty)
+		return;
+	mpp_list_append(&mpp_spans_aged, &s->age);
+	mpp_spans_kept += mpp_span_bytes(s);
+}
+
+void mpp_span_unage_locked(struct mpp_span *s)
+{
+	if (!s->dirty)
+		return;
+	mpp_list_remove(&s->age);
+	mpp_spans_kept -= mpp_span_bytes(s);
+}
+
+void mpp_span_bin_locked(struct mpp_span *s)
+{
+	unsigned b = bin_of(mpp_span_pages(s));
+
+	if (bins[b].next == NULL)
+		mpp_list_init(&bins[b]);
+	mpp_list_push(&bins[b], &s->bin);
+	binned[b / 64] |= UINT64_C(1) << b % 64;
+	mpp_span_age_locked(s);
+}
+
+void mpp_span_unbin_locked(struct mpp_span *s)
+{
+	unsigned b = bin_of(mpp_span_pages(s));
+
+	mpp_list_remove(&s->bin);
+	if (mpp_list_empty(&bins[b]))
+		binned[b / 64] &= ~(UINT64_C(1) << b % 64);
+	mpp_span_unage_locked(s);
+}
+
+struct mpp_span *mpp_span_best_locked(size_t pages)
+{
+	unsigned b = bin_of(pages);
+	struct mpp_link *l;
+
+	for (; b < BINS; b++) {
+		if ((binned[b / 64] >> b % 64 & 1) == 0)
+			continue;
+		mpp_list_each(l, &bins[b]) {
+			struct mpp_span *s = mpp_container(l, struct mpp_span, bin);
+
+			if (mpp_span_pages(s) >= pages)
+				return s;
+		}
+	}
+	return NULL;
+}
+
+/* ---- cutting and joining; r is not a single-span region */
+
+void mpp_span_mark(struct mpp_region *r, size_t page, size_t pages, enum mpp_span_use state)
+{
+	struct mpp_span *s = &r->spans[page];
+
+	s->region = r;
+	/* relaxed: ordered by set_state */
+	mpp_store_relaxed(&s->pages, (uint32_t)pages);
+	if (!mpp_region_is_single(r))
+		r->spans[page + pages - 1].first = (uint32_t)page;
+	mpp_span_set_state(s, state);
+}
+
+void mpp_span_join_locked(struct mpp_region *r, size_t page)
+{
+	struct mpp_span *s = &r->spans[page], *other;
+	size_t pages = mpp_span_pages(s);
+
+	if (page + pages < r->pages) {
+		other = &r->spans[page + pages];
+		if (mpp_span_state(other) == MPP_SPAN_FREE && mpp_span_is_binned(other)) {
+			mpp_span_unbin_locked(other);
+			s->dirty = s->dirty || other->dirty;
+			pages += mpp_span_pages(other);
+			mpp_span_set_state(other, MPP_SPAN_INSIDE);
+		}
+	}
+	if (page > 0) {
+		other = &r->spans[r->spans[page - 1].first];
+		if (mpp_span_state(other) == MPP_SPAN_FREE && mpp_span_is_binned(other)) {
+			mpp_span_unbin_locked(other);
+			other->dirty = other->dirty || s->dirty;
+			other->freed_at = s->freed_at;
+			page -= mpp_span_pages(other);
+			pages += mpp_span_pages(other);
+			mpp_span_set_state(s, MPP_SPAN_INSIDE);
+			s = other;
+		}
+	}
+	mpp_span_mark(r, page, pages, MPP_SPAN_FREE);
+	mpp_span_bin_locked(s);
+}
+
+void mpp_span_cut_locked(struct mpp_region *r, struct mpp_span *s, size_t page, size_t pages)
+{
+	size_t first = (size_t)(s - r->spans), end = first + mpp_span_pages(s);
+	bool dirty = s->dirty;
+
+	if (page + pages < end) {
+		struct mpp_span *rest = &r->spans[page + pages];
+
+		mpp_span_mark(r, page + pages, end - page - pages, MPP_SPAN_FREE);
+		rest->dirty = dirty;
+		rest->freed_at = s->freed_at;
+		mpp_span_bin_locked(rest);
+	}
+	if (page > first) {
+		mpp_span_mark(r, first, page - first, MPP_SPAN_FREE);
+		mpp_span_bin_locked(s);
+	}
+	r->spans[page].dirty = dirty;
+	mpp_span_mark(r, page, pages, MPP_SPAN_LIVE);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * span.h - layer 4: regions of pages, and the spans they are cut into.
+ *
+ *   region  | span (live) | span (free) | span (live) |     free      |
+ *   table    h . . . . . t h . . . . . t h . . . . . t h . . . . . . t
+ *
+ * A region has a table with an entry per page, in the library's own memory: a span's
+ * first entry says how long it is, its last where it starts, so a freed span finds its
+ * free neighbours and joins them.  Free spans stand in bins by length.
+ *
+ * Everything that ends in _locked wants the lock of large.c ("large" below).
+ */
+#ifndef MPP_SPAN_H
+#define MPP_SPAN_H
+
+#include "atomic.h"
+#include "list.h"
+#include "os.h"
+
+enum mpp_span_use {
+	MPP_SPAN_INSIDE = 0,	/* not the first page of a span */
+	MPP_SPAN_LIVE,
+	MPP_SPAN_FREE,		/* in a bin, or on its way to or from one */
+};
+
+struct mpp_span {
+	struct mpp_link bin;	/* lock:large, while free in a bin */
+	struct mpp_link age;	/* lock:large, while free with pages, oldest first */
+	struct mpp_region *region;	/* const while a first entry */
+	_Atomic uint32_t state;	/* atomic: enum mpp_span_use */
+	uint32_t first;		/* lock:large, of a last entry: index of the first */
+	_Atomic uint32_t pages;	/* atomic: of a first entry; changes under the lock */
+	uint32_t freed_at;	/* lock:large, milliseconds, the low bits */
+	bool dirty;		/* lock:large while free: may have pages, may not be zero */
+};
+
+struct mpp_region {
+	struct mpp_link all;			/* lock:large */
+	_Atomic(struct mpp_region *) next;	/* atomic: in the bucket */
+	_Atomic uintptr_t base;			/* atomic: 0 when unused */
+	size_t pages;				/* const while in use */
+	struct mpp_span *spans;			/* const while in use: the table */
+	struct mpp_span own;			/* the table of a region that is one span */
+	struct mpp_region *spare;		/* lock:large, in the line of unused ones */
+};
+
+extern struct mpp_link mpp_regions;		/* lock:large, all of them */
+extern struct mpp_link mpp_spans_aged;		/* lock:large, dirty free spans, oldest first */
+extern size_t mpp_spans_kept;			/* lock:large, bytes of those */
+
+mpp_inline bool mpp_region_is_single(const struct mpp_region *r)
+{
+	return r->spans == &r->own;
+}
+
+mpp_inline uintptr_t mpp_region_base(const struct mpp_region *r)
+{
+	/* relaxed: of a region that stays, or to be looked at again */
+	return mpp_load_relaxed(&r->base);
+}
+
+mpp_inline void *mpp_region_page(const struct mpp_region *r, size_t page)
+{
+	return (void *)(mpp_region_base(r) + (page << mpp_os_page_shift()));
+}
+
+mpp_inline size_t mpp_span_pages(const struct mpp_span *s)
+{
+	/* relaxed: under the lock, or ordered behind state_of */
+	return mpp_load_relaxed(&s->pages);
+}
+
+mpp_inline size_t mpp_span_bytes(const struct mpp_span *s)
+{
+	return mpp_span_pages(s) << mpp_os_page_shift();
+}
+
+/* Free and in a bin: the neighbours may take it. */
+mpp_inline bool mpp_span_is_binned(const struct mpp_span *s)
+{
+	return s->bin.next != NULL && s->bin.next != &s->bin;
+}
+
+mpp_inline void mpp_span_set_state(struct mpp_span *s, enum mpp_span_use state)
+{
+	/* release: the span's length, to mpp_large_size and info; pairs with state_of */
+	mpp_store_release(&s->state, (uint32_t)state);
+}
+
+mpp_inline enum mpp_span_use mpp_span_state(const struct mpp_span *s)
+{
+	/* acquire: pairs with set_state */
+	return (enum mpp_span_use)mpp_load_acquire(&s->state);
+}
+
+/*
+ * The region whose first granule is head, or NULL.  No lock: hash chains are
+ * walked as they change; see span.c.
+ */
+struct mpp_region *mpp_region_find(const void *head);
+void mpp_region_insert_locked(struct mpp_region *r);
+void mpp_region_remove_locked(struct mpp_region *r);
+
+/* A free span into (out of) its bin and, with pages, the line of those that age. */
+void mpp_span_bin_locked(struct mpp_span *s);
+void mpp_span_unbin_locked(struct mpp_span *s);
+/* The same without the bin, for a region that is one span. */
+void mpp_span_age_locked(struct mpp_span *s);
+void mpp_span_unage_locked(struct mpp_span *s);
+
+/* The smallest free span of at least pages, or nearly; NULL. */
+struct mpp_span *mpp_span_best_locked(size_t pages);
+
+/* Write the first and last entry of a span. */
+void mpp_span_mark(struct mpp_region *r, size_t page, size_t pages, enum mpp_span_use state);
+
+/* The free span at page, in no bin: joined with its free neighbours, into a bin. */
+void mpp_span_join_locked(struct mpp_region *r, size_t page);
+
+/* Cut [page, page + pages) out of the unbinned free span s: LIVE; the rest is binned again. */
+void mpp_span_cut_locked(struct mpp_region *r, struct mpp_span *s, size_t page, size_t pages);
+
+#endif /* MPP_SPAN_H */

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spancache.c - layer 6: each thread's free spans.
+ */
+#include "spancache.h"
+
+#include "large.h"
+
+static void *pop_any(struct mpp_span_stack *stack)
+{
+	/* relaxed: the owner's own words */
+	uint32_t n = mpp_load_relaxed(&stack->n);
+	void *p;
+
+	if (n == 0)
+		return NULL;
+	/* relaxed: as above */
+	p = mpp_load_relaxed(&stack->v[n - 1]);
+	/* release: the load stays before it (T3) */
+	mpp_store_release(&stack->n, n - 1);
+	return p;
+}
+
+size_t mpp_spans_flush(struct mpp_thread *t)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < MPP_SPAN_STACKS; i++) {
+		void *p, *head;
+
+		while ((p = pop_any(&t->spans[i])) != NULL) {
+			(void)mpp_map_find(p, &head);
+			bytes += mpp_large_size(p, head);
+			/* a second copy finds it free already: it was reported or leaked
+			 * then, and stays as it is */
+			(void)mpp_large_free(p, head);
+		}
+	}
+	t->span_bytes = 0;
+	return bytes;
+}
+
+struct count {
+	const void *p;
+	bool found;
+	size_t spans, bytes;
+};
+
+static void count_thread(struct mpp_thread *t, void *arg)
+{
+	struct count *count = arg;
+
+	for (unsigned i = 0; i < MPP_SPAN_STACKS; i++) {
+		size_t pages = i < MPP_SPANS_EXACT ? i + 1 : MPP_SPANS_EXACT +
+					(i - MPP_SPANS_EXACT + 1) * MPP_SPANS_STEP;
+		/* acquire: the cells below it; pairs with mpp_spans_push */
+		uint32_t n = mpp_load_acquire(&t->spans[i].n);
+
+		count->spans += n;
+		count->bytes += n * pages * mpp_os_page();
+		for (uint32_t j = 0; j < n && count->p != NULL; j++)
+			/* relaxed: ordered above */
+			if (mpp_load_relaxed(&t->spans[i].v[j]) == count->p)
+				count->found = true;
+	}
+}
+
+void mpp_spans_count(size_t *spans, size_t *bytes)
+{
+	struct count count = { .p = NULL };
+
+	mpp_thread_each(count_thread, &count);
+	*spans = count.spans;
+	*bytes = count.bytes;
+}
+
+bool mpp_spans_has(const void *p)
+{
+	struct count count = { .p = p };
+
+	mpp_thread_each(count_thread, &count);
+	return count.found;
+}

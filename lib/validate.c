@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * validate.c - layer 7: mp_cache_validate().
+ *
+ * Holds every thread's lock and the cache's: slabs and counts then stand
+ * still, and only pushes and pops go on, so conservation
+ *
+ *	capacity = free in slabs + out (live or in magazines)
+ *
+ * is exact even while other threads work.  Reports come after the locks
+ * are released; a walk with more faults than fit is repeated for the rest.
+ */
+#include "base.h"
+
+#include "check.h"
+#include "debug.h"
+#include "init.h"
+#include "object.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct walk {
+	struct mp_cache *c;
+	struct mpp_faults faults;	/* those from number skip on */
+	unsigned skip;
+	unsigned seen;			/* faults, all */
+	size_t capacity;
+	size_t free;
+	size_t slabs, empties;
+};
+
+/* Another fault; NULL if it is not this round's to report. */
+static struct mpp_fault *note(struct walk *w, enum mp_error_kind kind, const void *pointer,
+			      const char *where)
+{
+	unsigned number = w->seen++;
+
+	if (number < w->skip || w->faults.n == MPP_FAULTS_MAX)
+		return NULL;
+	return mpp_cache_fault(&w->faults, kind, w->c, pointer, where);
+}
+
+static void note_count(struct walk *w, const void *pointer, const char *what, size_t expected,
+		       size_t found)
+{
+	struct mpp_fault *f;
+
+	if (expected == found)
+		return;
+	f = note(w, MP_ERROR_FREE_LIST, pointer, "mp_cache_validate");
+	if (f == NULL)
+		return;
+	f->note = what;
+	f->expected = expected;
+	f->found = found;
+}
+
+/* Free objects of a poisoned cache still look free. */
+static void check_poison(struct walk *w, struct mpp_slab *s)
+{
+	const struct mp_cache *c = w->c;
+
+	if (!c->poisoned || c->ctor != NULL || c->ctor_arg != NULL)
+		return;
+	for (uint32_t i = 0; i < c->g.capacity; i++) {
+		void *obj = mpp_slab_object(s, &c->g, i);
+		size_t at;
+		struct mpp_fault *f;
+
+		if (!mpp_slab_is_free(s, i))
+			continue;
+		at = mpp_poison_check(obj, c->g.slot, MPP_POISON_FREE);
+		if (at == c->g.slot)
+			continue;
+		f = note(w, MP_ERROR_USE_AFTER_FREE_WRITE, obj, "mp_cache_validate");
+		if (f == NULL)
+			continue;
+		mpp_cache_describe(f, c, s, obj);
+		f->damage_offset = at;
+		f->damaged = (unsigned)mpp_min(c->g.slot - at, MPP_DAMAGE_MAX);
+		memcpy(f->damage, mpp_at(obj, at), f->damaged);
+	}
+}
+
+static void check_slab(struct walk *w, struct mpp_slab *s)
+{
+	const struct mpp_geometry *g = &w->c->g;
+	/* relaxed: the locks keep it still, but for frees by threads that are gone */
+	uint32_t word = mpp_load_relaxed(&s->word), count = mpp_word_count(word);
+	enum mpp_slab_state state = mpp_word_state(word);
+
+	w->slabs++;
+	w->capacity += g->capacity;
+	if (state == MPP_SLAB_SICK) { /* reported when it fell ill; out of use, all of it */
+		w->capacity -= g->capacity;
+		return;
+	}
+	w->free += count;
+	w->empties += state == MPP_SLAB_EMPTY;
+	note_count(w, s, "free bits of a slab", count, mpp_slab_count_bits_racy(s, g));
+	if (state == MPP_SLAB_NONE || state > MPP_SLAB_SICK || count > g->capacity ||
+	    (state == MPP_SLAB_FULL && count != 0) ||
+	    (state == MPP_SLAB_EMPTY && count != g->capacity) ||
+	    (state == MPP_SLAB_PARTIAL && (count == 0 || count == g->capacity)))
+		note_count(w, s, "state of a slab", g->capacity, count);
+	check_poison(w, s);
+}
+
+static size_t length_of(const struct mpp_link *head)
+{
+	const struct mpp_link *l;
+	size_t n = 0;
+
+	mpp_list_each(l, head)
+		n++;
+	return n;
+}
+
+static void walk_locked(struct walk *w)
+{
+	struct mp_cache *c = w->c;
+	struct mpp_link *l;
+	bool whole = true;
+
+	mpp_list_each(l, &c->all) {
+		struct mpp_slab *s = mpp_container(l, struct mpp_slab, all);
+
+		/* stop at a damaged header: its links lead anywhere */
+		if (mpp_map_get(mpp_slab_chunk(s)) != mpp_cache_id(c) ||
+		    s->magic != mpp_slab_magic(s, mpp_cache_id(c)) || !mpp_list_sound(l)) {
+			(void)note(w, MP_ERROR_SLAB_HEADER, s, "mp_cache_validate");
+			whole = false;
+			break;
+		}
+		check_slab(w, s);
+	}
+	if (!whole)
+		return;
+	note_count(w, NULL, "slabs of the cache", c->slabs, w->slabs);
+	note_count(w, NULL, "empty slabs", c->empties, w->empties);
+	note_count(w, NULL, "empty slabs on the list", c->empties, length_of(&c->empty));
+	note_count(w, NULL, "objects out of the slabs", w->capacity - w->free, mpp_cache_out(c));
+}
+
+int mp_cache_validate(struct mp_cache *c)
+{
+	struct walk w;
+	unsigned skip = 0;
+
+	if (c == NULL || !mpp_cache_alive(c))
+		return -EINVAL;
+	mpp_thread_bury_orphans();
+	do {
+		memset(&w, 0, sizeof(w));
+		w.c = c;
+		w.skip = skip;
+		mpp_thread_lock_all();
+		mpp_lock_acquire(&c->lock);
+		walk_locked(&w);
+		mpp_lock_release(&c->lock);
+		mpp_thread_unlock_all();
+		skip += w.faults.n;
+		mpp_faults_report(&w.faults);
+	} while (w.seen > skip && skip > w.skip);
+	return (int)w.seen;
+}

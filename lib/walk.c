@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.c - layer 7: walks over caches, objects and pointers.
+ *
+ * An object is live if its bit is clear and it is in no magazine.  A walk
+ * takes a copy of all magazines of the cache, sorted, and of the list of slabs, then
+ * looks without a lock; it is exact while nobody else works on the cache.
+ */
+#include "walk.h"
+
+#include "check.h"
+#include "init.h"
+#include "large.h"
+#include "meta.h"
+#include "object.h"
+#include "spancache.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A growing set of addresses, in the library's own memory. */
+struct set {
+	struct mp_cache *c;
+	uintptr_t *v;
+	size_t n, max;
+};
+
+static bool set_reserve(struct set *set, size_t max)
+{
+	set->max = max;
+	set->n = 0;
+	set->v = mpp_meta_alloc(mpp_max(max, 1) * sizeof(*set->v));
+	return set->v != NULL;
+}
+
+static void set_drop(struct set *set)
+{
+	if (set->v != NULL)
+		mpp_meta_free(set->v, mpp_max(set->max, 1) * sizeof(*set->v));
+	set->v = NULL;
+}
+
+static void sift(uintptr_t *v, size_t i, size_t n)
+{
+	uintptr_t x = v[i];
+
+	for (size_t child; (child = 2 * i + 1) < n; i = child) {
+		if (child + 1 < n && v[child + 1] > v[child])
+			child++;
+		if (v[child] <= x)
+			break;
+		v[i] = v[child];
+	}
+	v[i] = x;
+}
+
+/* Heapsort: no recursion, no memory. */
+static void set_sort(struct set *set)
+{
+	for (size_t i = set->n / 2; i > 0; i--)
+		sift(set->v, i - 1, set->n);
+	for (size_t n = set->n; n > 1; n--) {
+		uintptr_t x = set->v[0];
+
+		set->v[0] = set->v[n - 1];
+		set->v[n - 1] = x;
+		sift(set->v, 0, n - 1);
+	}
+}
+
+static bool set_has(const struct set *set, uintptr_t x)
+{
+	size_t low = 0, high = set->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (set->v[mid] < x)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < set->n && set->v[low] == x;
+}
+
+static void count_cached(struct mpp_thread *t, void *arg)
+{
+	struct set *set = arg;
+	struct mpp_slot *slot = mpp_thread_find_slot(t, set->c);
+
+	if (slot != NULL)
+		set->n += mpp_slot_count(slot);
+}
+
+static void copy_cached(struct mpp_thread *t, void *arg)
+{
+	struct set *set = arg;
+	struct mpp_slot *slot = mpp_thread_find_slot(t, set->c);
+	size_t n = slot != NULL ? mpp_slot_count(slot) : 0;
+
+	for (size_t i = 0; i < n && set->n < set->max; i++) {
+		/* relaxed: under the lock base stays; the cells as in T3 */
+		mpp_cell *cell = mpp_load_relaxed(&slot->base) + i;
+
+		/* relaxed: as above */
+		set->v[set->n++] = (uintptr_t)mpp_load_relaxed(cell);
+	}
+}
+
+size_t mpp_walk_cached(struct mp_cache *c, size_t *out)
+{
+	struct set set = { .c = c };
+
+	/* with all locks no refill and no drain comes between */
+	mpp_thread_lock_all();
+	mpp_thread_each_locked(count_cached, &set);
+	*out = mpp_cache_out(c);
+	mpp_thread_unlock_all();
+	return mpp_min(set.n, *out);
+}
+
+static bool copy_magazines(struct mp_cache *c, struct set *set)
+{
+	size_t out;
+
+	set->c = c;
+	if (!set_reserve(set, mpp_walk_cached(c, &out)))
+		return false;
+	mpp_thread_each(copy_cached, set);
+	set_sort(set);
+	return true;
+}
+
+static bool copy_slabs(struct mp_cache *c, struct set *set)
+{
+	struct mpp_link *l;
+	size_t n;
+
+	mpp_lock_acquire(&c->lock);
+	n = c->slabs;
+	mpp_lock_release(&c->lock);
+	if (!set_reserve(set, n))
+		return false;
+	mpp_lock_acquire(&c->lock);
+	mpp_list_each(l, &c->all)
+		if (set->n < set->max)
+			set->v[set->n++] = (uintptr_t)mpp_container(l, struct mpp_slab, all);
+	mpp_lock_release(&c->lock);
+	return true;
+}
+
+/* Live objects of one slab. */
+static int walk_slab(struct mp_cache *c, struct mpp_slab *s, const struct set *cached,
+		     int (*fn)(void *obj, void *arg), void *arg)
+{
+	if (mpp_map_get(mpp_slab_chunk(s)) != mpp_cache_id(c) ||
+	    s->magic != mpp_slab_magic(s, mpp_cache_id(c)))
+		return 0; /* gone meanwhile, or damaged */
+	for (uint32_t i = 0; i < c->g.capacity; i++) {
+		void *obj = mpp_slab_object(s, &c->g, i);
+		int stop;
+
+		if (mpp_slab_is_free(s, i) || set_has(cached, (uintptr_t)obj))
+			continue;
+		stop = fn(obj, arg);
+		if (stop != 0)
+			return stop;
+	}
+	return 0;
+}
+
+int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg)
+{
+	struct set cached = { .n = 0 }, slabs = { .n = 0 };
+	int stop = -ENOMEM;
+
+	if (copy_slabs(c, &slabs) && copy_magazines(c, &cached)) {
+		stop = 0;
+		for (size_t i = 0; i < slabs.n && stop == 0; i++)
+			stop = walk_slab(c, (struct mpp_slab *)slabs.v[i], &cached, fn, arg);
+	}
+	set_drop(&cached);
+	set_drop(&slabs);
+	return stop;
+}
+
+int mp_cache_for_each_object(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg)
+{
+	if (c == NULL || fn == NULL || !mpp_cache_alive(c))
+		return -EINVAL;
+	mpp_thread_bury_orphans();
+	return mpp_walk_live(c, fn, arg);
+}
+
+int mp_cache_for_each(int (*fn)(struct mp_cache *c, void *arg), void *arg)
+{
+	int stop = 0;
+
+	if (fn == NULL)
+		return -EINVAL;
+	if (!mpp_init())
+		return -ENOMEM;
+	for (unsigned id = 1; id < mpp_registry_end() && stop == 0; id++) {
+		struct mp_cache *c = mpp_registry_get(id);
+
+		if (c != NULL && mpp_cache_alive(c))
+			stop = fn(c, arg);
+	}
+	return stop;
+}
+
+static int has_name(struct mp_cache *c, void *arg)
+{
+	const char **name = arg;
+
+	if (strncmp(c->name, *name, sizeof(c->name) - 1) != 0)
+		return 0;
+	*name = (const char *)c;
+	return 1;
+}
+
+struct mp_cache *mp_cache_find(const char *name)
+{
+	const char *in_out = name;
+
+	if (name != NULL && mpp_init() && mpp_registry_each(has_name, &in_out) == 1)
+		return (struct mp_cache *)(uintptr_t)in_out;
+	errno = name == NULL ? EINVAL : ENOENT;
+	return NULL;
+}
+
+/* ---- one pointer */
+
+struct look {
+	struct mp_cache *c;
+	uintptr_t obj;
+	bool cached;
+};
+
+static void look_in(struct mpp_thread *t, void *arg)
+{
+	struct look *look = arg;
+	struct mpp_slot *slot = mpp_thread_find_slot(t, look->c);
+	size_t n = slot != NULL ? mpp_slot_count(slot) : 0;
+
+	for (size_t i = 0; i < n && !look->cached; i++) {
+		/* relaxed: as in copy_cached */
+		mpp_cell *cell = mpp_load_relaxed(&slot->base) + i;
+
+		/* relaxed: as above */
+		look->cached = (uintptr_t)mpp_load_relaxed(cell) == look->obj;
+	}
+}
+
+static int large_info(const void *ptr, const struct mpp_found *found, struct mp_object_info *out)
+{
+	struct mpp_large_info info;
+
+	if (!mpp_large_info(ptr, found->head, &info))
+		return -ENOENT;
+	out->cache_name = "large";
+	out->object = info.start;
+	out->object_size = info.size;
+	out->offset = (uintptr_t)ptr - (uintptr_t)info.start;
+	out->slab = info.region;
+	out->state = !info.live			    ? MP_OBJECT_FREE :
+		     mpp_spans_has(info.start) ? MP_OBJECT_CACHED :
+						 MP_OBJECT_LIVE;
+	return 0;
+}
+
+int mp_object_info(const void *ptr, struct mp_object_info *out)
+{
+	struct mpp_found found;
+	struct look look = { .cached = false };
+	struct mpp_slab *s;
+	size_t offset;
+
+	if (out == NULL || out->struct_size != sizeof(*out))
+		return -EINVAL;
+	*out = (struct mp_object_info){ .struct_size = sizeof(*out) };
+	mpp_object_find(ptr, &found);
+	if (found.code == MPP_CODE_LARGE)
+		return large_info(ptr, &found, out);
+	if (found.cache == NULL)
+		return -ENOENT;
+	s = mpp_slab_of(found.head, &found.cache->g);
+	offset = (uintptr_t)ptr - (uintptr_t)found.head;
+	if (s->magic != mpp_slab_magic(s, found.code) || offset < found.cache->g.first)
+		return -ENOENT;
+	out->index = (offset - found.cache->g.first) / found.cache->g.slot;
+	if (out->index >= found.cache->g.capacity)
+		return -ENOENT;
+	out->cache = found.cache;
+	out->cache_name = found.cache->name;
+	out->object = mpp_slab_object(s, &found.cache->g, out->index);
+	out->object_size = found.cache->size;
+	out->offset = (uintptr_t)ptr - (uintptr_t)out->object;
+	out->slab = found.head;
+	out->state = MP_OBJECT_FREE;
+	if (mpp_slab_is_free(s, (uint32_t)out->index))
+		return 0;
+	look.c = found.cache;
+	look.obj = (uintptr_t)out->object;
+	mpp_thread_each(look_in, &look);
+	out->state = look.cached ? MP_OBJECT_CACHED : MP_OBJECT_LIVE;
+	return 0;
+}

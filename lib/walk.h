@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.h - layer 7: looking at all objects of a cache.
+ */
+#ifndef MPP_WALK_H
+#define MPP_WALK_H
+
+#include "registry.h"
+
+/*
+ * Free objects of c in all threads' magazines, and objects out of its slabs at
+ * that same moment, those among them.
+ */
+size_t mpp_walk_cached(struct mp_cache *c, size_t *out);
+
+/*
+ * Call fn for each live object of c until it returns other than 0; that is
+ * returned.  -ENOMEM without memory.
+ */
+int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg);
+
+#endif /* MPP_WALK_H */
