@@ -22,7 +22,10 @@ struct mpp_fault *mpp_cache_fault(struct mpp_faults *f, enum mp_error_kind kind,
 {
 	struct mpp_fault *v = &f->v[f->n];
 
-	f->n += f->n < MPP_FAULTS_MAX;
+	if (f->n < MPP_FAULTS_MAX)
+		f->n++;
+	else
+		f->lost++;
 	memset(v, 0, sizeof(*v));
 	v->kind = kind;
 	v->where = where;
@@ -59,7 +62,12 @@ void mpp_faults_report(struct mpp_faults *f)
 {
 	unsigned n = f->n;
 
+	if (n > 0 && f->lost > 0) {
+		f->v[n - 1].note = "more such faults found with it, not shown";
+		f->v[n - 1].found = f->lost;
+	}
 	f->n = 0;
+	f->lost = 0;
 	for (unsigned i = 0; i < n; i++)
 		mpp_report(&f->v[i]);
 }

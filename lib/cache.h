@@ -71,6 +71,7 @@ struct mp_cache {
 #define MPP_FAULTS_MAX 7
 struct mpp_faults {
 	unsigned n;
+	unsigned lost;				/* for want of room */
 	struct mpp_fault v[MPP_FAULTS_MAX + 1];	/* the last is for those that find no room */
 };
 

@@ -27,7 +27,7 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 	size_t pages = mpp_spans_round(mpp_os_pages(size));
 	void *p;
 
-	if (mpp_likely(align <= MP_ALIGN_SIZE && size <= MPP_SPAN_CACHE_MOST)) {
+	if (mpp_likely(align <= mpp_os_page() && size <= MPP_SPAN_CACHE_MOST)) {
 		p = mpp_spans_pop(mpp_thread_get(), pages);
 		if (mpp_likely(p != NULL)) {
 			*zeroed = false;
@@ -278,7 +278,10 @@ static void free_checked(void *p, size_t align, size_t size, const char *where)
 
 void mp_free_sized(void *p, size_t size)
 {
-	free_checked(p, 1, size, "mp_free_sized");
+	if (mpp_likely(mpp_class_fits(size) && mpp_map_get(p) == mpp_class_of(size) + 1))
+		mp_free(p);
+	else
+		free_checked(p, 1, size, "mp_free_sized");
 }
 
 void mp_free_aligned_sized(void *p, size_t align, size_t size)
@@ -286,7 +289,10 @@ void mp_free_aligned_sized(void *p, size_t align, size_t size)
 	/* memory for a large alignment comes from a larger class */
 	size_t most = mpp_max(align, size);
 
-	free_checked(p, align, most <= MP_MAX_FIXED_SIZE ? most : size, "mp_free_aligned_sized");
+	if (mpp_likely(mpp_class_fits(most) && mpp_map_get(p) == mpp_class_of(most) + 1))
+		mp_free(p);
+	else
+		free_checked(p, align, most <= MP_MAX_FIXED_SIZE ? most : size, "mp_free_aligned_sized");
 }
 
 /* ---- realloc */

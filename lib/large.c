@@ -136,11 +136,12 @@ static void withdraw_locked(struct mpp_region *r)
 	mpp_span_unage_locked(&r->own);
 }
 
-/* A region without live spans, off all lists but all: unmap it, or keep it, clean. */
-static void drop_region(struct mpp_region *r)
+/* A region without live spans, off all lists but all: unmap it, or keep it, clean if that goes. */
+static bool drop_region(struct mpp_region *r)
 {
 	void *base = (void *)mpp_region_base(r);
 	size_t size = mapping_of(r);
+	bool clean;
 
 	mpp_map_withdraw(base, size / MP_CHUNK_SIZE);
 	mpp_lock_acquire(&lock);
@@ -151,15 +152,17 @@ static void drop_region(struct mpp_region *r)
 		reserved -= size;
 		mpp_lock_release(&lock);
 		retire_region(r);
-		return;
+		return true;
 	}
 	/* refused, too many mappings: the leaf is there, so publishing cannot fail */
 	(void)mpp_map_publish(base, size / MP_CHUNK_SIZE, MPP_CODE_LARGE);
 	r->spans[0].dirty = !mpp_os_purge(base, size);
 	mpp_lock_acquire(&lock);
 	mpp_region_insert_locked(r);
+	clean = !r->spans[0].dirty;
 	offer_locked(r);
 	mpp_lock_release(&lock);
+	return clean;
 }
 
 /* ---- giving pages back */
@@ -174,9 +177,9 @@ static size_t purge_span_locked(struct mpp_span *s)
 	if (mpp_span_pages(s) == r->pages) {
 		withdraw_locked(r);
 		mpp_lock_release(&lock);
-		drop_region(r);
+		done = drop_region(r);
 		mpp_lock_acquire(&lock);
-		return bytes;
+		return done ? bytes : 0;
 	}
 	mpp_span_unbin_locked(s);
 	mpp_lock_release(&lock);

@@ -19,8 +19,10 @@
 #define SUPPLY 16u	/* slabs taken from a cache's lists at once */
 #define AHEAD 8u	/* headers fetched ahead in a drain */
 #define MET 128u	/* slabs that a drain keeps in mind */
-#define IDLE_TICKS 64u	/* slow paths after which an unused magazine may be emptied */
-#define GROW_EMPTY 255u	/* a magazine that only runs empty grows to this */
+#define IDLE_TICKS 64u	/* slow paths after which a magazine that took none is emptied */
+/* A magazine that only runs empty, or only full, grows to this many objects and bytes. */
+#define GROW_FREELY 255u
+#define GROW_FREELY_BYTES (256 * MPP_KIB)
 
 static _Atomic size_t total_bytes; /* atomic: sum of all threads' bytes */
 
@@ -244,50 +246,71 @@ static bool enter_slab(struct drain *d, void *obj, void *chunk)
 	return false;
 }
 
-static void put_one(struct drain *d, void *obj)
+/* The objects of one slab at the start of objs; returns how many there were. */
+static size_t put_run(struct drain *d, const mpp_cell *objs, size_t n)
 {
-	void *chunk = (void *)((uintptr_t)obj & ~MPP_CHUNK_MASK);
-	uint32_t index, word;
-	mpp_bits bit;
+	const struct mpp_geometry *g = &d->c->g;
+	const void *slab = mpp_slab_chunk(d->at->s);
+	uint32_t word = d->word;
+	mpp_bits mask = d->mask;
+	size_t i;
 
-	if (d->at == NULL || d->at->head != chunk)
-		if (!enter_slab(d, obj, chunk))
-			return;
-	index = mpp_slab_index(mpp_slab_chunk(d->at->s), obj, &d->c->g);
-	mpp_assert(index < d->c->g.capacity);
-	word = index / MPP_BITS;
-	bit = (mpp_bits)1 << index % MPP_BITS;
-	if (word != d->word || (d->mask & bit) != 0) {
-		set_word(d); /* a second bit of the same object is found there */
-		d->word = word;
+	for (i = 0; i < n; i++) {
+		/* relaxed: the cells are ours */
+		void *obj = mpp_load_relaxed(&objs[i]);
+		uint32_t index = mpp_slab_index(slab, obj, g);
+		mpp_bits bit = (mpp_bits)1 << index % MPP_BITS;
+
+		if (((uintptr_t)obj & ~MPP_CHUNK_MASK) != (uintptr_t)d->at->head)
+			break;
+		mpp_assert(index < g->capacity);
+		if (index / MPP_BITS != word || (mask & bit) != 0) {
+			d->word = word; /* a second bit of the same object is found there */
+			d->mask = mask;
+			set_word(d);
+			word = index / MPP_BITS;
+			mask = 0;
+		}
+		mask |= bit;
 	}
-	d->mask |= bit;
+	d->word = word;
+	d->mask = mask;
+	return i;
+}
+
+static void init_drain(struct drain *d, struct mp_cache *c, struct mpp_work *work)
+{
+	d->c = c;
+	d->work = work;
+	d->duties.first = NULL;
+	d->at = NULL;
+	d->word = 0;
+	d->mask = 0;
+	d->returned = 0;
+	for (unsigned i = 0; i < MET / 64; i++)
+		d->used[i] = 0;
 }
 
 size_t mpp_put_locked(struct mp_cache *c, const mpp_cell *objs, size_t n, struct mpp_work *work)
 {
 	struct drain d;
-	size_t i;
+	size_t i = 0;
 
-	d.c = c;
-	d.work = work;
-	d.duties.first = NULL;
-	d.at = NULL;
-	d.word = 0;
-	d.mask = 0;
-	for (i = 0; i < MET / 64; i++)
-		d.used[i] = 0;
-	d.returned = 0;
+	init_drain(&d, c, work);
+	while (i < n && work->faults.n < MPP_FAULTS_MAX) {
+		/* relaxed: the cells are ours */
+		void *obj = mpp_load_relaxed(&objs[i]);
 
-	for (i = 0; i < n && work->faults.n < MPP_FAULTS_MAX; i++) {
-		if (i + AHEAD < n) { /* relaxed: the cells are ours */
-			uintptr_t p = (uintptr_t)mpp_load_relaxed(&objs[i + AHEAD]);
-			void *chunk = (void *)(p & ~MPP_CHUNK_MASK);
+		if (i + AHEAD < n) { /* relaxed: as above */
+			uintptr_t ahead = (uintptr_t)mpp_load_relaxed(&objs[i + AHEAD]);
+			void *chunk = (void *)(ahead & ~MPP_CHUNK_MASK);
 
 			mpp_prefetch_w(&mpp_slab_of(chunk, &c->g)->magic);
 		}
-		/* relaxed: as above */
-		put_one(&d, mpp_load_relaxed(&objs[i]));
+		if (enter_slab(&d, obj, (void *)((uintptr_t)obj & ~MPP_CHUNK_MASK)))
+			i += put_run(&d, objs + i, n - i);
+		else
+			i++;
 	}
 	count_all(&d);
 	mpp_cache_settle(c, &d.duties, &work->surplus, &work->faults);
@@ -346,7 +369,7 @@ static bool resize_locked(struct mpp_thread *t, const struct mp_cache *c, struct
 	return true;
 }
 
-/* Empty magazines of t that it has not come to for long, for another one to grow. */
+/* Empty magazines of t that have not come to a slow path for long. */
 static void trim_locked(struct mpp_thread *t, struct mpp_work *work)
 {
 	for (unsigned id = 1; id < MPP_INLINE_IDS; id++) {
@@ -355,6 +378,14 @@ static void trim_locked(struct mpp_thread *t, struct mpp_work *work)
 		if (capacity_of(slot) != 0 && t->tick - t->sides[id].used_at > IDLE_TICKS)
 			mpp_magazine_flush_locked(t, mpp_registry_get(id), slot, work);
 	}
+}
+
+/* A slow path was taken: now and then look for magazines that lie idle. */
+static void tick_locked(struct mpp_thread *t, struct mpp_side *side, struct mpp_work *work)
+{
+	side->used_at = ++t->tick;
+	if (t->tick % IDLE_TICKS == 0)
+		trim_locked(t, work);
 }
 
 /* A larger array if the bounds allow; whether it grew. */
@@ -378,15 +409,20 @@ static bool grow_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slo
 	return resize_locked(t, c, slot, wanted);
 }
 
+static bool grows_freely(const struct mp_cache *c, size_t capacity)
+{
+	return capacity < GROW_FREELY && capacity * c->g.slot < GROW_FREELY_BYTES;
+}
+
 bool mpp_magazine_refill_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
 				struct mpp_side *side, struct mpp_work *work)
 {
 	uint32_t want, got;
 	mpp_cell *base;
 
-	side->used_at = ++t->tick;
+	tick_locked(t, side, work);
 	side->starved = true;
-	if (capacity_of(slot) < GROW_EMPTY)
+	if (grows_freely(c, capacity_of(slot)))
 		(void)grow_locked(t, c, slot, work);
 	want = (uint32_t)((capacity_of(slot) + 1) / 2);
 	if (want == 0)
@@ -420,9 +456,9 @@ bool mpp_magazine_make_room_locked(struct mpp_thread *t, struct mp_cache *c,
 {
 	size_t capacity = capacity_of(slot);
 
-	side->used_at = ++t->tick;
-	/* running full is demand only if it ran empty since it last grew */
-	if ((capacity == 0 || side->starved) && grow_locked(t, c, slot, work)) {
+	tick_locked(t, side, work);
+	/* otherwise running full is demand only if it ran empty since it last grew */
+	if ((grows_freely(c, capacity) || side->starved) && grow_locked(t, c, slot, work)) {
 		side->starved = false;
 		return true;
 	}

@@ -28,6 +28,7 @@ mpp_inline void mpp_work_init(struct mpp_work *work)
 {
 	work->surplus.first = NULL;
 	work->faults.n = 0;
+	work->faults.lost = 0;
 	work->returned = 0;
 }
 

@@ -173,43 +173,60 @@ void *mpp_object_alloc(struct mp_cache *c, bool *at_limit)
 	return obj;
 }
 
-/* As many as the thread's slot and slabs give at once, at least one unless memory is out. */
-static uint32_t take_some(struct mp_cache *c, uint32_t want, mpp_cell *cells)
+/* Pop up to n; how many. */
+static size_t pop_many(struct mpp_slot *slot, size_t n, void **objs)
+{
+	/* relaxed: the owner's own words */
+	mpp_cell *top = mpp_load_relaxed(&slot->top);
+	/* relaxed: as above */
+	size_t have = (size_t)(top - mpp_load_relaxed(&slot->base));
+
+	n = mpp_min(n, have);
+	for (size_t i = 0; i < n; i++) /* relaxed: as above */
+		objs[i] = mpp_load_relaxed(--top);
+	/* release: the loads stay before it (T3) */
+	mpp_store_release(&slot->top, top);
+	return n;
+}
+
+/* As many as the thread's magazine and slabs give at once, none if memory is out. */
+static size_t take_some(struct mp_cache *c, size_t want, void **objs)
 {
 	struct mpp_thread *t = mpp_thread_get();
 	struct mpp_side *side = NULL;
 	struct mpp_slot *slot = mpp_thread_slot(t, c, &side);
-	uint32_t got = 0;
-	void *obj;
+	mpp_cell cells[BATCH];
+	size_t got = 0;
 
-	while (got < want && slot != NULL && !c->direct && mpp_pop(slot, &obj))
-		mpp_store_relaxed(&cells[got++], obj); /* relaxed: our own cells */
-	if (got < want)
-		got += take_direct(t, c, slot, cells + got, want - got);
-	if (got == 0 && (obj = take_one(c)) != NULL)
-		mpp_store_relaxed(&cells[got++], obj); /* relaxed: as above */
-	return got;
+	if (slot != NULL && !c->direct)
+		got = pop_many(slot, want, objs);
+	if (got > 0)
+		return got;
+	got = take_direct(t, c, slot, cells, (uint32_t)mpp_min(want, BATCH));
+	for (size_t i = got; i > 0; i--) /* relaxed: our own cells; lowest address first */
+		objs[got - i] = mpp_load_relaxed(&cells[i - 1]);
+	if (got > 0)
+		return got;
+	objs[0] = take_one(c);
+	return objs[0] != NULL;
 }
 
 bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_limit)
 {
-	mpp_cell cells[BATCH];
 	size_t have = 0;
 
 	*at_limit = is_limited(c) && !mpp_cache_admit(c, n);
 	if (*at_limit)
 		return false;
 	while (have < n) {
-		uint32_t got = take_some(c, (uint32_t)mpp_min(n - have, BATCH), cells);
+		size_t got = take_some(c, n - have, objs + have), good = 0;
 
 		if (got == 0)
 			break;
-		for (uint32_t i = 0; i < got; i++) { /* relaxed: our own cells */
-			void *obj = mpp_load_relaxed(&cells[i]);
-
-			if (!c->poisoned || unpoison(c, obj))
-				objs[have++] = obj;
-		}
+		for (size_t i = have; c->poisoned && i < have + got; i++)
+			if (unpoison(c, objs[i]))
+				objs[have + good++] = objs[i];
+		have += c->poisoned ? good : got;
 	}
 	if (have == n)
 		return true;
@@ -332,28 +349,44 @@ void mpp_object_free(struct mp_cache *c, void *obj)
 	free_prepared(c, obj);
 }
 
+/* Push what there is room for; how many.  Stops in front of a double free. */
+static size_t push_many(struct mpp_slot *slot, size_t n, void *const *objs)
+{
+	/* relaxed: the owner's own words */
+	mpp_cell *top = mpp_load_relaxed(&slot->top);
+	/* relaxed: as above */
+	size_t room = (size_t)(mpp_load_relaxed(&slot->limit) - top), i;
+	void *last;
+
+	if (room == 0)
+		return 0;
+	/* relaxed: as above; an empty magazine has a NULL there */
+	last = mpp_load_relaxed(top - 1);
+	for (i = 0; i < mpp_min(n, room) && objs[i] != last; i++) {
+		last = objs[i];
+		/* relaxed: published by top */
+		mpp_store_relaxed(&top[i], last);
+	}
+	/* release: the cells first (T3) */
+	mpp_store_release(&slot->top, top + i);
+	return i;
+}
+
 void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 {
 	struct mpp_thread *t = mpp_thread_get();
 	struct mpp_side *side = NULL;
 	struct mpp_slot *slot = mpp_thread_slot(t, c, &side);
-	mpp_cell cells[BATCH];
-	size_t have = 0;
+	bool one_by_one = c->direct || (c->flags & MP_ZERO_ON_FREE) || slot == NULL;
+	size_t done;
 
-	for (size_t i = 0; i < n; i++) {
-		if (c->direct || (c->flags & MP_ZERO_ON_FREE) || slot == NULL ||
-		    is_newest(slot, objs[i])) {
+	for (size_t i = 0; i < n; i += done) {
+		done = one_by_one ? 0 : push_many(slot, n - i, objs + i);
+		if (done == 0) { /* makes room, or finds what is wrong */
 			mpp_object_free(c, objs[i]);
-		} else if (!mpp_push(slot, objs[i])) {
-			/* relaxed: our own cells */
-			mpp_store_relaxed(&cells[have++], objs[i]);
-			if (have == BATCH) {
-				put_direct(t, c, cells, have);
-				have = 0;
-			}
+			done = 1;
 		}
 	}
-	put_direct(t, c, cells, have);
 }
 
 void mpp_object_find(const void *p, struct mpp_found *found)
