@@ -29,7 +29,7 @@
 
 /* REGION_SIZE bytes aligned to as much; or larger, then all free or all in use. */
 struct region {
-	struct mpp_link avail;	/* lock:lock, on the list while something is free */
+	struct mpp_link avail;	/* lock:lock, on a list while something is free */
 	struct mpp_link all;	/* lock:lock */
 	struct region *next;	/* lock:lock, in the bucket */
 	char *base;		/* const */
@@ -40,7 +40,10 @@ struct region {
 };
 
 static struct mpp_lock lock = MPP_LOCK_INIT(MPP_RANK_CHUNK);
-static struct mpp_link avail = { &avail, &avail };	/* lock:lock, with free chunks */
+/* lock:lock, regions with something free: chunks with pages, chunks without, large ones */
+static struct mpp_link with_pages = { &with_pages, &with_pages };
+static struct mpp_link without = { &without, &without };
+static struct mpp_link large = { &large, &large };
 static struct mpp_link all = { &all, &all };		/* lock:lock */
 static struct region *buckets[BUCKETS];			/* lock:lock, by base */
 static size_t in_use, kept, reserved;			/* lock:lock, bytes */
@@ -83,6 +86,15 @@ static size_t bytes_of(const struct region *r, uint64_t mask)
 	return n * unit(r);
 }
 
+/* On the list where it belongs, at its head: what was used last is used next. */
+static void place_locked(struct region *r)
+{
+	mpp_list_remove(&r->avail);
+	if (r->free != 0)
+		mpp_list_push(is_large(r) ? &large : r->dirty != 0 ? &with_pages : &without,
+			      &r->avail);
+}
+
 static void take_locked(struct region *r, uint64_t mask)
 {
 	kept -= bytes_of(r, r->dirty & mask);
@@ -90,42 +102,33 @@ static void take_locked(struct region *r, uint64_t mask)
 	high = mpp_max(high, in_use);
 	r->free &= ~mask;
 	r->dirty &= ~mask;
-	if (r->free == 0)
-		mpp_list_remove(&r->avail);
+	if (r->free == 0 || (r->dirty == 0 && !is_large(r)))
+		place_locked(r);
 }
 
-/* One chunk, one with pages if the first region in line has any. */
+/* One chunk, one with pages if there is any. */
 static void *take_one_locked(void)
 {
+	struct mpp_link *from = mpp_list_empty(&with_pages) ? &without : &with_pages;
 	struct region *r;
 	int bit;
 
-	if (mpp_list_empty(&avail))
+	if (mpp_list_empty(from))
 		return NULL;
-	r = mpp_container(avail.next, struct region, avail);
-	if (is_large(r))
-		return NULL;
+	r = mpp_container(from->next, struct region, avail);
 	bit = mpp_find_run(r->dirty != 0 ? r->dirty : r->free, 1);
 	take_locked(r, UINT64_C(1) << bit);
 	return r->base + (size_t)bit * MP_CHUNK_SIZE;
 }
 
-static void *take_run_locked(size_t n)
+static void *take_run_from_locked(struct mpp_link *from, size_t n)
 {
 	struct mpp_link *l;
 
-	mpp_list_each(l, &avail) {
+	mpp_list_each(l, from) {
 		struct region *r = mpp_container(l, struct region, avail);
-		size_t size = n * MP_CHUNK_SIZE;
-		int bit;
+		int bit = mpp_find_run(r->free, (unsigned)n);
 
-		if (is_large(r)) {
-			if (n <= REGION_CHUNKS || size > r->size || size < r->size / 2)
-				continue;
-			take_locked(r, 1);
-			return r->base;
-		}
-		bit = n > REGION_CHUNKS ? -1 : mpp_find_run(r->free, (unsigned)n);
 		if (bit < 0)
 			continue;
 		take_locked(r, mpp_low_bits64((unsigned)n) << bit);
@@ -134,13 +137,30 @@ static void *take_run_locked(size_t n)
 	return NULL;
 }
 
-/* Regions of one chunk's bits stand before large ones, see take_one_locked(). */
-static void offer_locked(struct region *r)
+/* More than a region holds: a large one that is not much too large. */
+static void *take_large_locked(size_t size)
 {
-	if (is_large(r))
-		mpp_list_append(&avail, &r->avail);
-	else
-		mpp_list_push(&avail, &r->avail);
+	struct mpp_link *l;
+
+	mpp_list_each(l, &large) {
+		struct region *r = mpp_container(l, struct region, avail);
+
+		if (size > r->size || size < r->size / 2)
+			continue;
+		take_locked(r, 1);
+		return r->base;
+	}
+	return NULL;
+}
+
+static void *take_run_locked(size_t n)
+{
+	void *p;
+
+	if (n > REGION_CHUNKS)
+		return take_large_locked(n * MP_CHUNK_SIZE);
+	p = take_run_from_locked(&with_pages, n);
+	return p != NULL ? p : take_run_from_locked(&without, n);
 }
 
 static bool add_region(size_t n)
@@ -163,7 +183,8 @@ static bool add_region(size_t n)
 	r->next = *bucket_of(r->base);
 	*bucket_of(r->base) = r;
 	mpp_list_append(&all, &r->all);
-	offer_locked(r);
+	mpp_list_init(&r->avail);
+	place_locked(r);
 	mpp_lock_release(&lock);
 	if (n > HUGE_FROM && size % HUGE_PAGE == 0)
 		mpp_os_want_huge(r->base, size);
@@ -212,9 +233,8 @@ static size_t purge_locked(size_t bytes, bool any_age)
 			done += purge_chunks(r, mask);
 			mpp_lock_acquire(&lock);
 			in_use -= bytes_of(r, mask);
-			if (r->free == 0)
-				offer_locked(r);
 			r->free |= mask;
+			place_locked(r);
 		}
 		l = l->next; /* regions never leave the list */
 	}
@@ -272,11 +292,9 @@ void mpp_chunk_free(void *p, size_t n)
 			   : mpp_low_bits64((unsigned)n)
 				     << (size_t)((char *)p - r->base) / MP_CHUNK_SIZE;
 	mpp_assert((r->free & mask) == 0);
-	if (r->free != 0)
-		mpp_list_remove(&r->avail);
-	offer_locked(r);
 	r->free |= mask;
 	r->dirty |= mask;
+	place_locked(r);
 	r->freed_at = mpp_os_clock_ms();
 	in_use -= bytes_of(r, mask);
 	kept += bytes_of(r, mask);
