@@ -115,19 +115,11 @@ static void report(enum mp_error_kind kind, const struct mpp_found *found, const
 {
 	struct mpp_faults faults = { .n = 0 };
 	struct mpp_fault *f = mpp_cache_fault(&faults, kind, found->cache, p, where);
-	struct mpp_large_info info;
 
-	if (found->cache != NULL) {
+	if (found->cache != NULL)
 		mpp_cache_describe(f, found->cache, mpp_slab_of(found->head, &found->cache->g), p);
-	} else if (found->code == MPP_CODE_LARGE) {
-		memcpy(f->cache_name, "large", sizeof("large"));
-		if (mpp_large_info(p, found->head, &info)) {
-			f->object = info.start;
-			f->slab = info.region;
-			f->size = info.size;
-			f->offset = (uintptr_t)p - (uintptr_t)info.start;
-		}
-	}
+	else if (found->code == MPP_CODE_LARGE)
+		mpp_large_fault(f, kind, p, found->head, where);
 	mpp_faults_report(&faults);
 }
 
@@ -197,6 +189,19 @@ void mp_free(void *p)
 	free_slow(p);
 }
 
+/* What is wrong with a pointer that is not the start of a live object. */
+static enum mp_error_kind kind_of(const struct mpp_found *found, const void *p)
+{
+	struct mpp_large_info info;
+
+	if (found->code == 0)
+		return MP_ERROR_BAD_FREE;
+	if (found->code == MPP_CODE_LARGE && mpp_large_info(p, found->head, &info) &&
+	    info.start == p && !info.live)
+		return MP_ERROR_DOUBLE_FREE;
+	return MP_ERROR_INTERIOR_POINTER;
+}
+
 /* What the program may use at p, by its pointer; 0, and reported, if it is no live start. */
 static size_t usable(const void *p, struct mpp_found *found, const char *where)
 {
@@ -211,7 +216,7 @@ static size_t usable(const void *p, struct mpp_found *found, const char *where)
 		if (size != 0)
 			return size;
 	}
-	report(found->code == 0 ? MP_ERROR_BAD_FREE : MP_ERROR_INTERIOR_POINTER, found, p, where);
+	report(kind_of(found, p), found, p, where);
 	return 0;
 }
 
@@ -231,68 +236,88 @@ size_t mp_good_size(size_t size)
 	return mpp_spans_round(mpp_os_pages(size)) << mpp_os_page_shift();
 }
 
+/* What the program says it frees. */
+struct claim {
+	void *p;
+	size_t align;
+	size_t size;
+	const char *where;
+};
+
 /*
- * Whether the live p with have usable bytes can be what mp_alloc(size) gave, or with
- * align over a page mp_aligned_alloc(), or what mp_realloc() left.
+ * Whether a live pointer with have usable bytes can be what mp_alloc(size) gave, or
+ * with align mp_aligned_alloc(), or what mp_realloc() left.
  */
-static bool is_of_size(const void *p, const struct mpp_found *found, size_t have, size_t align,
-		       size_t size)
+static bool is_of_size(const struct claim *claim, const struct mpp_found *found, size_t have)
 {
+	/* memory for a large alignment comes from a larger class */
+	size_t most = mpp_max(claim->align, claim->size), size = claim->size;
+
 	if (found->cache != NULL && !found->cache->builtin)
 		return size <= found->cache->size;
 	if (found->cache != NULL)
-		return size <= have && mp_good_size(size) == have;
-	if (align > mpp_os_page())
+		return most <= have && mp_good_size(most) == have;
+	if (claim->align > mpp_os_page())
 		return size <= have;
-	if (mpp_large_is_single(p, found->head))
+	if (mpp_large_is_single(claim->p, found->head))
 		return size <= have && size >= have / 2;
 	return size > MP_MAX_FIXED_SIZE && mp_good_size(size) == have;
 }
 
-static void free_checked(void *p, size_t align, size_t size, const char *where)
+static void report_mismatch(const struct claim *claim, const struct mpp_found *found, size_t have)
+{
+	struct mpp_faults faults = { .n = 0 };
+	struct mpp_fault *f = mpp_cache_fault(&faults, MP_ERROR_SIZE_MISMATCH, found->cache,
+					      claim->p, claim->where);
+
+	if (found->cache == NULL)
+		memcpy(f->cache_name, "large", sizeof("large"));
+	f->note = "size in bytes";
+	f->expected = have;
+	f->found = claim->size;
+	mpp_faults_report(&faults);
+}
+
+static mpp_noinline void free_checked(const struct claim *claim)
 {
 	struct mpp_found found;
 	int saved = errno;
 	size_t have;
 
-	if (p == NULL)
+	if (claim->p == NULL)
 		return;
-	have = usable(p, &found, where);
-	if (have == 0)
-		return;
-	if (mpp_unlikely(!is_of_size(p, &found, have, align, size))) {
-		struct mpp_faults faults = { .n = 0 };
-		struct mpp_fault *f = mpp_cache_fault(&faults, MP_ERROR_SIZE_MISMATCH, found.cache,
-						      p, where);
-
-		f->note = "size in bytes";
-		f->expected = have;
-		f->found = size;
-		mpp_faults_report(&faults);
-		errno = saved;
-		return;
-	}
-	mp_free(p);
+	have = usable(claim->p, &found, claim->where);
+	if (have != 0 && mpp_likely(is_of_size(claim, &found, have)))
+		mp_free(claim->p);
+	else if (have != 0)
+		report_mismatch(claim, &found, have);
 	errno = saved;
+}
+
+/* Whether p is in a slab of the class for size: the common case, nothing more to check. */
+static bool is_in_class(const void *p, size_t size)
+{
+	return mpp_class_fits(size) && mpp_map_get(p) == mpp_class_of(size) + 1;
 }
 
 void mp_free_sized(void *p, size_t size)
 {
-	if (mpp_likely(mpp_class_fits(size) && mpp_map_get(p) == mpp_class_of(size) + 1))
+	struct claim claim = { p, 1, size, "mp_free_sized" };
+
+	if (mpp_likely(is_in_class(p, size)))
 		mp_free(p);
 	else
-		free_checked(p, 1, size, "mp_free_sized");
+		free_checked(&claim);
 }
 
 void mp_free_aligned_sized(void *p, size_t align, size_t size)
 {
-	/* memory for a large alignment comes from a larger class */
-	size_t most = mpp_max(align, size);
+	struct claim claim = { p, align, size, "mp_free_aligned_sized" };
 
-	if (mpp_likely(mpp_class_fits(most) && mpp_map_get(p) == mpp_class_of(most) + 1))
+	if (mpp_likely(is_in_class(p, mpp_max(align, size))))
 		mp_free(p);
 	else
-		free_checked(p, align, most <= MP_MAX_FIXED_SIZE ? most : size, "mp_free_aligned_sized");
+		free_checked(&claim);
 }
 
 /* ---- realloc */

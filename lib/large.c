@@ -19,6 +19,8 @@
 #include "meta.h"
 #include "span.h"
 
+#include <string.h>
+
 #define REGION ((size_t)MP_CHUNK_SIZE > 4 * MPP_MIB ? (size_t)MP_CHUNK_SIZE : 4 * MPP_MIB)
 #define HUGE_PAGE (2 * MPP_MIB)
 #define HUGE_FROM (16 * MPP_MIB)
@@ -540,6 +542,24 @@ bool mpp_large_info(const void *p, void *head, struct mpp_large_info *out)
 	out->live = mpp_span_state(&r->spans[page]) == MPP_SPAN_LIVE;
 	mpp_lock_release(&lock);
 	return true;
+}
+
+void mpp_large_fault(struct mpp_fault *f, enum mp_error_kind kind, const void *p, void *head,
+		     const char *where)
+{
+	struct mpp_large_info info;
+
+	memset(f, 0, sizeof(*f));
+	f->kind = kind;
+	f->where = where;
+	f->pointer = p;
+	memcpy(f->cache_name, "large", sizeof("large"));
+	if (!mpp_large_info(p, head, &info))
+		return;
+	f->object = info.start;
+	f->slab = info.region;
+	f->size = info.size;
+	f->offset = (uintptr_t)p - (uintptr_t)info.start;
 }
 
 void mpp_large_stats(struct mpp_large_stats *out)

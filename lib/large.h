@@ -9,7 +9,7 @@
 #ifndef MPP_LARGE_H
 #define MPP_LARGE_H
 
-#include "base.h"
+#include "report.h"
 
 /* Largest alignment. */
 #define MPP_LARGE_ALIGN_MAX ((size_t)1 << (sizeof(void *) > 4 ? 30 : 28))
@@ -56,6 +56,10 @@ struct mpp_large_info {
 
 /* The span that p is in; false if there is none. */
 bool mpp_large_info(const void *p, void *head, struct mpp_large_info *out);
+
+/* A fault of kind found with p, in the region at head, described as far as is known. */
+void mpp_large_fault(struct mpp_fault *f, enum mp_error_kind kind, const void *p, void *head,
+		     const char *where);
 
 /* Give pages of free spans back until at least bytes are, 0 for all.  Returns the bytes. */
 size_t mpp_large_purge(size_t bytes);

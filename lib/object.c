@@ -215,7 +215,7 @@ bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_l
 {
 	size_t have = 0;
 
-	*at_limit = is_limited(c) && !mpp_cache_admit(c, n);
+	*at_limit = n > 0 && is_limited(c) && !mpp_cache_admit(c, n);
 	if (*at_limit)
 		return false;
 	while (have < n) {

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #if defined(__linux__)
-#include <linux/futex.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -304,11 +303,15 @@ _Noreturn void mpp_os_abort(void)
 
 #if defined(__linux__)
 
+/* The kernel's numbers; its header is not on every system that has the call. */
+#define WAIT_PRIVATE 128
+#define WAKE_PRIVATE 129
+
 void mpp_os_wait(_Atomic uint32_t *word, uint32_t expected)
 {
 	int saved = errno;
 
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+	syscall(SYS_futex, word, WAIT_PRIVATE, expected, NULL, NULL, 0);
 	errno = saved;
 }
 
@@ -316,7 +319,7 @@ void mpp_os_wake(_Atomic uint32_t *word)
 {
 	int saved = errno;
 
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	syscall(SYS_futex, word, WAKE_PRIVATE, 1, NULL, NULL, 0);
 	errno = saved;
 }
 

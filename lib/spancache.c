@@ -21,22 +21,34 @@ static void *pop_any(struct mpp_span_stack *stack)
 	return p;
 }
 
+/* Back to large.c.  A second copy of a span finds it free, or gone: a double free. */
+static size_t give_back(void *p)
+{
+	void *head = NULL;
+	struct mpp_fault f;
+	size_t bytes;
+
+	if (mpp_map_find(p, &head) == MPP_CODE_LARGE) {
+		bytes = mpp_large_size(p, head);
+		if (mpp_likely(mpp_large_free(p, head) == MPP_LARGE_OK))
+			return bytes;
+	}
+	mpp_large_fault(&f, MP_ERROR_DOUBLE_FREE, p, head, "the return of spans at hand");
+	mpp_report(&f);
+	return 0;
+}
+
 size_t mpp_spans_flush(struct mpp_thread *t)
 {
 	size_t bytes = 0;
 
-	for (unsigned i = 0; i < MPP_SPAN_STACKS; i++) {
-		void *p, *head;
-
-		while ((p = pop_any(&t->spans[i])) != NULL) {
-			(void)mpp_map_find(p, &head);
-			bytes += mpp_large_size(p, head);
-			/* a second copy finds it free already: it was reported or leaked
-			 * then, and stays as it is */
-			(void)mpp_large_free(p, head);
-		}
-	}
 	t->span_bytes = 0;
+	for (unsigned i = 0; i < MPP_SPAN_STACKS; i++) {
+		void *p;
+
+		while ((p = pop_any(&t->spans[i])) != NULL)
+			bytes += give_back(p);
+	}
 	return bytes;
 }
 

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * limits.c - the most objects of a cache, the most bytes of the library.
+ */
+#include "../suite.h"
+
+#include <pthread.h>
+
+static struct mp_cache *c;
+static void *p[5000];
+
+START_TEST(exact)
+{
+	enum { MAX = 100 };
+
+	c = mp_cache_create("limited", 64, 0, 0, NULL);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(mp_cache_set_max(c, MAX), 0);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < MAX; i++)
+			ck_assert_ptr_nonnull(p[i] = mp_cache_alloc(c));
+		for (int i = 0; i < 5; i++) {
+			errno = 0;
+			ck_assert_ptr_null(mp_cache_alloc(c));
+			ck_assert_int_eq(errno, ENOMEM);
+			ck_assert_ptr_null(mp_cache_zalloc(c));
+		}
+		check_cache(c, MAX);
+		for (int i = 0; i < MAX; i++) { /* one back, exactly one more */
+			mp_cache_free(c, p[i]);
+			ck_assert_ptr_nonnull(p[i] = mp_cache_alloc(c));
+			ck_assert_ptr_null(mp_cache_alloc(c));
+		}
+		for (int i = 0; i < MAX; i++)
+			mp_free(p[i]); /* whichever way */
+		check_cache(c, 0);
+	}
+	ck_assert_uint_eq(stats_of(c).failed, 3 * (10 + MAX));
+	ck_assert_uint_eq(stats_of(c).peak, MAX);
+	ck_assert_int_eq(mp_cache_destroy(c), 0);
+}
+END_TEST
+
+START_TEST(before_first_use)
+{
+	void *obj;
+
+	c = mp_cache_create("limited", 64, 0, 0, NULL);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(mp_cache_set_max(c, 5), 0);
+	ck_assert_int_eq(mp_cache_set_max(c, 0), 0); /* not yet used: once more is fine */
+	ck_assert_int_eq(mp_cache_prealloc(c, 10), 0); /* is no allocation */
+	ck_assert_int_eq(mp_cache_set_max(c, 1), 0);
+	obj = mp_cache_alloc(c);
+	ck_assert_ptr_nonnull(obj);
+	ck_assert_ptr_null(mp_cache_alloc(c));
+	ck_assert_int_eq(mp_cache_set_max(c, 2), -EBUSY);
+	mp_cache_free(c, obj);
+	ck_assert_int_eq(mp_cache_set_max(c, 0), -EBUSY);
+	ck_assert_uint_eq(stats_of(c).max_objects, 1);
+}
+END_TEST
+
+START_TEST(no_limit)
+{
+	c = mp_cache_create("limited", 64, 0, 0, NULL);
+	ck_assert_int_eq(mp_cache_set_max(c, 0), 0);
+	for (int i = 0; i < 5000; i++)
+		ck_assert_ptr_nonnull(p[i] = mp_cache_alloc(c));
+	mp_cache_free_bulk(c, 5000, p);
+	check_cache(c, 0);
+}
+END_TEST
+
+START_TEST(bad_frees_do_not_count)
+{
+	struct tally tally;
+
+	tally_start(&tally);
+	c = mp_cache_create("limited", 64, 0, 0, NULL);
+	ck_assert_int_eq(mp_cache_set_max(c, 2), 0);
+	ck_assert_ptr_nonnull(p[0] = mp_cache_alloc(c));
+	ck_assert_ptr_nonnull(p[1] = mp_cache_alloc(c));
+	mp_cache_free(c, p[0]);
+	mp_cache_free(c, launder(p[0])); /* twice */
+	ck_assert_uint_eq(tally.n, 1);
+	mp_cache_free(c, (char *)p[1] + 8);
+	ck_assert_uint_eq(tally.n, 2);
+	ck_assert_ptr_nonnull(p[0] = mp_cache_alloc(c));
+	ck_assert_ptr_null(mp_cache_alloc(c));
+	check_cache(c, 2);
+}
+END_TEST
+
+#define THREADS 6
+#define EACH 5
+
+static _Atomic int out;
+static _Atomic long refusals, grants;
+
+/* More threads than places: never more out than the limit. */
+static void *compete(void *arg)
+{
+	uint64_t seed = (uintptr_t)arg + 1;
+	void *mine[EACH] = { NULL };
+
+	for (int i = 0; i < 20000; i++) {
+		unsigned k = (unsigned)(suite_random(&seed) % EACH);
+
+		if (mine[k] != NULL) {
+			out--;
+			mp_cache_free(c, mine[k]);
+			mine[k] = NULL;
+			continue;
+		}
+		mine[k] = mp_cache_alloc(c);
+		if (mine[k] == NULL) {
+			refusals++;
+			continue;
+		}
+		ck_assert_int_le(++out, THREADS * EACH / 4);
+		grants++;
+	}
+	for (int k = 0; k < EACH; k++) {
+		out -= mine[k] != NULL;
+		mp_cache_free(c, mine[k]);
+	}
+	return NULL;
+}
+
+static void run(void *(*fn)(void *))
+{
+	pthread_t t[THREADS];
+
+	for (uintptr_t i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, fn, (void *)i), 0);
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_join(t[i], NULL), 0);
+}
+
+START_TEST(never_more)
+{
+	c = mp_cache_create("limited", 64, 0, 0, NULL);
+	ck_assert_int_eq(mp_cache_set_max(c, THREADS * EACH / 4), 0);
+	run(compete);
+	ck_assert_int_gt(grants, 0);
+	ck_assert_int_gt(refusals, 0);
+	ck_assert_uint_eq(stats_of(c).failed, (size_t)refusals);
+	ck_assert_uint_eq(stats_of(c).allocs, (uint64_t)grants);
+	ck_assert_uint_eq(stats_of(c).frees, (uint64_t)grants);
+	check_cache(c, 0);
+}
+END_TEST
+
+/* As many places as are wanted at most: none is ever refused. */
+static void *share(void *arg)
+{
+	void *mine[EACH];
+
+	for (int i = 0; i < 4000; i++) {
+		if (i % 3 == 0) {
+			ck_assert_int_eq(mp_cache_alloc_bulk(c, EACH, mine), 0);
+		} else {
+			for (int k = 0; k < EACH; k++)
+				ck_assert_ptr_nonnull(mine[k] = mp_cache_alloc(c));
+		}
+		if (i % 2 == 0)
+			mp_cache_free_bulk(c, EACH, mine);
+		else
+			for (int k = 0; k < EACH; k++)
+				mp_cache_free(c, mine[k]);
+	}
+	return arg;
+}
+
+START_TEST(never_fewer)
+{
+	c = mp_cache_create("limited", 64, 0, 0, NULL);
+	ck_assert_int_eq(mp_cache_set_max(c, THREADS * EACH), 0);
+	run(share);
+	ck_assert_uint_eq(stats_of(c).failed, 0);
+	check_cache(c, 0);
+}
+END_TEST
+
+/* ---- bytes */
+
+static size_t in_use(void)
+{
+	struct mp_stats s = stats_of_all();
+
+	return s.bytes_slabs + s.bytes_large + s.bytes_meta;
+}
+
+START_TEST(bytes)
+{
+	size_t limit, n = 0, again = 0;
+
+	c = mp_cache_create("bytes", 1000, 0, 0, NULL);
+	ck_assert_ptr_nonnull(c);
+	mp_cache_free(c, mp_cache_alloc(c));
+	limit = in_use() + (size_t)4 * MP_CHUNK_SIZE + 65536;
+	ck_assert_int_eq(mp_set_limit(limit), 0);
+	ck_assert_uint_eq(stats_of_all().limit, limit);
+	while (n < 5000 && (p[n] = mp_cache_alloc(c)) != NULL)
+		n++;
+	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_uint_gt(n, 3 * (size_t)MP_CHUNK_SIZE / 1024);
+	ck_assert_uint_lt(n, 5000);
+	ck_assert_uint_le(in_use(), limit);
+	ck_assert_uint_le(stats_of_all().bytes_peak, limit);
+	errno = 0;
+	ck_assert_ptr_null(mp_alloc(limit));
+	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_ptr_null(mp_aligned_alloc((size_t)1 << 20, (size_t)1 << 20));
+	check_cache(c, n);
+	mp_cache_free_bulk(c, n, p);
+	/* usable again */
+	while (again < 5000 && (p[again] = mp_cache_alloc(c)) != NULL)
+		again++;
+	ck_assert_uint_ge(again + again / 8, n);
+	mp_cache_free_bulk(c, again, p);
+	ck_assert_int_eq(mp_set_limit(0), 0);
+	p[0] = mp_alloc(limit);
+	ck_assert_ptr_nonnull(p[0]);
+	mp_free(p[0]);
+	check_cache(c, 0);
+}
+END_TEST
+
+START_TEST(below_what_is_in_use)
+{
+	void *large = mp_alloc((size_t)1 << 20), *small = mp_alloc(10);
+
+	ck_assert(large != NULL && small != NULL);
+	ck_assert_int_eq(mp_set_limit((size_t)1 << 19), 0);
+	ck_assert_ptr_null(mp_alloc((size_t)1 << 18));
+	mp_free(large);
+	mp_free(small);
+	large = mp_alloc((size_t)1 << 16);
+	ck_assert_ptr_nonnull(large); /* enough was freed */
+	mp_free(large);
+	ck_assert_int_eq(mp_set_limit(0), 0);
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+	tcase_add_test(tc, exact);
+	tcase_add_test(tc, before_first_use);
+	tcase_add_test(tc, no_limit);
+	tcase_add_test(tc, bad_frees_do_not_count);
+	tcase_add_test(tc, never_more);
+	tcase_add_test(tc, never_fewer);
+	tcase_add_test(tc, bytes);
+	tcase_add_test(tc, below_what_is_in_use);
+}
+
+int main(void)
+{
+	return suite_run("limits", add);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * os.c - what the system is asked for.
+ */
+#include "../suite.h"
+
+#include "os.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+START_TEST(page_size)
+{
+	ck_assert_uint_eq(mpp_os_page(), (size_t)sysconf(_SC_PAGESIZE));
+	ck_assert_uint_eq(mpp_os_page(), mpp_os_page());
+}
+END_TEST
+
+START_TEST(mapping)
+{
+	size_t page = mpp_os_page();
+
+	for (size_t align = page; align <= 64 * MPP_MIB; align *= 4) {
+		unsigned char *p = mpp_os_map(4 * page, align);
+
+		ck_assert_ptr_nonnull(p);
+		ck_assert(is_aligned(p, align));
+		ck_assert(is_filled(p, 4 * page, 0));
+		memset(p, 0xff, 4 * page);
+		ck_assert(mpp_os_purge(p + page, 2 * page));
+		ck_assert(is_filled(p, page, 0xff));
+		ck_assert(is_filled(p + page, 2 * page, 0));
+		ck_assert(is_filled(p + 3 * page, page, 0xff));
+		ck_assert(mpp_os_unmap(p, 4 * page));
+	}
+}
+END_TEST
+
+START_TEST(too_much)
+{
+	errno = 0;
+	ck_assert_ptr_null(mpp_os_map(SIZE_MAX / 2 & ~(mpp_os_page() - 1), mpp_os_page()));
+	ck_assert_int_eq(errno, 0);
+}
+END_TEST
+
+START_TEST(moving)
+{
+	size_t page = mpp_os_page();
+	unsigned char *from = mpp_os_map(4 * page, page), *to = mpp_os_map(8 * page, page);
+
+	ck_assert(from != NULL && to != NULL);
+	pattern_fill(from, 4 * page, 7);
+	if (!mpp_os_move(from, 4 * page, to, 8 * page)) {
+#if defined(__linux__)
+		ck_abort_msg("mremap refused");
+#endif
+		return; /* no such call here; both are as they were */
+	}
+	ck_assert(pattern_holds(to, 4 * page, 7));
+	ck_assert(is_filled(to + 4 * page, 4 * page, 0));
+	ck_assert(mpp_os_unmap(to, 8 * page));
+}
+END_TEST
+
+/* Calls number first to first + count - 1 fail, and only those. */
+START_TEST(injection)
+{
+	size_t page = mpp_os_page();
+	uint64_t before = mpp_os_calls();
+	void *p[4];
+
+	mpp_os_inject(2, 2);
+	errno = 0;
+	for (int i = 0; i < 4; i++)
+		p[i] = mpp_os_map(page, page);
+	ck_assert_int_eq(mpp_os_injected_calls(), 4);
+	ck_assert_uint_eq(mpp_os_calls() - before, 4);
+	ck_assert(p[0] != NULL && p[1] == NULL && p[2] == NULL && p[3] != NULL);
+	mpp_os_inject(1, 2);
+	ck_assert(!mpp_os_purge(p[0], page));
+	ck_assert(!mpp_os_unmap(p[0], page));
+	ck_assert_int_eq(errno, 0);
+	mpp_os_inject(0, 0);
+	ck_assert(mpp_os_unmap(p[0], page));
+	ck_assert(mpp_os_unmap(p[3], page));
+}
+END_TEST
+
+START_TEST(environment)
+{
+	ck_assert_int_eq(setenv("MEMPOOL_UNIT", "value=1", 1), 0);
+	ck_assert_str_eq(mpp_os_env("MEMPOOL_UNIT"), "value=1");
+	ck_assert_ptr_null(mpp_os_env("MEMPOOL_UNI"));
+	ck_assert_ptr_null(mpp_os_env("MEMPOOL_UNIT_LONGER"));
+	ck_assert_int_eq(setenv("MEMPOOL_UNIT", "", 1), 0);
+	ck_assert_str_eq(mpp_os_env("MEMPOOL_UNIT"), "");
+	ck_assert_int_eq(unsetenv("MEMPOOL_UNIT"), 0);
+	ck_assert_ptr_null(mpp_os_env("MEMPOOL_UNIT"));
+}
+END_TEST
+
+START_TEST(files)
+{
+	char name[] = "os-unit-XXXXXX", got[8] = "";
+	int fd = mkstemp(name);
+
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	fd = mpp_os_create(name);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(mpp_os_write(fd, "seven\n", 6));
+	mpp_os_close(fd);
+	errno = 0;
+	ck_assert(!mpp_os_write(fd, "x", 1)); /* closed */
+	ck_assert_int_eq(errno, 0);
+	ck_assert_int_lt(mpp_os_create("no/such/directory/file"), 0);
+	fd = open(name, O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(read(fd, got, sizeof(got)), 6);
+	ck_assert_str_eq(got, "seven\n");
+	close(fd);
+	ck_assert_int_eq(unlink(name), 0);
+}
+END_TEST
+
+START_TEST(clock_and_entropy)
+{
+	uint64_t before = mpp_os_clock_ms();
+
+	ck_assert(mpp_os_entropy() != mpp_os_entropy());
+	mpp_os_yield();
+	ck_assert(mpp_os_clock_ms() >= before);
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+	tcase_add_test(tc, page_size);
+	tcase_add_test(tc, mapping);
+	tcase_add_test(tc, too_much);
+	tcase_add_test(tc, moving);
+	tcase_add_test(tc, injection);
+	tcase_add_test(tc, environment);
+	tcase_add_test(tc, files);
+	tcase_add_test(tc, clock_and_entropy);
+}
+
+int main(void)
+{
+	return suite_run("os", add);
+}
