@@ -257,10 +257,10 @@ static bool is_of_size(const struct claim *claim, const struct mpp_found *found,
 		return size <= found->cache->size;
 	if (found->cache != NULL)
 		return most <= have && mp_good_size(most) == have;
-	if (claim->align > mpp_os_page())
+	if (claim->align > MP_MAX_FIXED_SIZE)
 		return size <= have;
 	if (mpp_large_is_single(claim->p, found->head))
-		return size <= have && size >= have / 2;
+		return size <= have && mp_good_size(size) >= have / 2;
 	return size > MP_MAX_FIXED_SIZE && mp_good_size(size) == have;
 }
 

@@ -154,6 +154,31 @@ static int collect(struct mp_cache *cache, void *arg)
 	return 0;
 }
 
+static int destroy_mine(struct mp_cache *cache, void *arg)
+{
+	if (strcmp(mp_cache_name(cache), "mine") == 0) {
+		ck_assert_int_eq(mp_cache_destroy(cache), 0);
+		++*(int *)arg;
+	}
+	return 0;
+}
+
+/* At the end of a program: all that are its own. */
+START_TEST(destroying_in_a_walk)
+{
+	int destroyed = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct mp_cache *mine = mp_cache_create("mine", 32, 0, 0, NULL);
+
+		mp_cache_free(mine, mp_cache_alloc(mine));
+	}
+	ck_assert_int_eq(mp_cache_for_each(destroy_mine, &destroyed), 0);
+	ck_assert_int_eq(destroyed, 20);
+	ck_assert_ptr_null(mp_cache_find("mine"));
+}
+END_TEST
+
 START_TEST(all_caches)
 {
 	struct found found = { .n = 0 };
@@ -370,6 +395,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, live_objects_exactly);
 	tcase_add_test(tc, freeing_in_a_walk);
 	tcase_add_test(tc, stopping);
+	tcase_add_test(tc, destroying_in_a_walk);
 	tcase_add_test(tc, all_caches);
 	tcase_add_test(tc, pointers_to_objects);
 	tcase_add_test(tc, every_address_of_a_slab);

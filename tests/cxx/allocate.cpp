@@ -367,7 +367,7 @@ START_TEST(at_least)
 
 	for (std::size_t n = 0; n < 3000; n++) {
 		Allocator<long> a;
-		auto r = std::allocator_traits<Allocator<long>>::allocate_at_least(a, n);
+		auto r = a.allocate_at_least(n);
 
 		ck_assert_uint_ge(r.count, n);
 		ck_assert_uint_ge(mp_usable_size(r.ptr), r.count * sizeof(long));

@@ -92,7 +92,7 @@ for compiler in "${CXX:-c++}" g++ clang++; do
 done
 
 echo "$compiled compiled, $failed failed"
-if [ "$compiled" -eq 0 ]; then
+if [ $((compiled + failed)) -eq 0 ]; then
 	echo 'failed: no C++ compiler was found'
 	exit 1
 fi

@@ -553,8 +553,10 @@ template <class C> void check_fragile()
 START_TEST(throwing_elements)
 {
 	check_fragile<vector<fragile>>();
-	check_fragile<deque<fragile>>();
 	check_fragile<list<fragile>>();
+#if !defined(_LIBCPP_VERSION) // whose deque leaks here, with std::allocator too (version 16)
+	check_fragile<deque<fragile>>();
+#endif
 }
 END_TEST
 

@@ -133,9 +133,9 @@ static int end_of_memory(const char *what)
 		fill_and_empty("spans", NULL, (size_t)MP_MAX_FIXED_SIZE * 3);
 	else
 		fill_and_empty("big spans", NULL, 5 * MIB);
-	/* and everything else works as well */
+	/* and what else comes from slabs works as well */
 	for (int i = 0; i < 100; i++) {
-		void *q = mp_cache_alloc(c), *r = mp_alloc(1 + (size_t)i * 40);
+		void *q = mp_cache_alloc(c), *r = mp_alloc((size_t)MP_MAX_FIXED_SIZE * (size_t)i / 100);
 
 		need(q != NULL && r != NULL, "small ones afterwards");
 		mp_free(q);

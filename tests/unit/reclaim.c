@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reclaim.c - memory on its way back to the system.
+ */
+#include "../suite.h"
+
+#include "os.h"
+#include "reclaim.h"
+
+#include <pthread.h>
+
+static void *p[4000];
+
+static struct mp_cache *dirty_memory(void)
+{
+	struct mp_cache *c = mp_cache_create("dirty", 2000, 0, 0, NULL);
+
+	for (int i = 0; i < 4000; i++) {
+		ck_assert_ptr_nonnull(p[i] = mp_cache_alloc(c));
+		memset(p[i], 1, 2000);
+	}
+	return c;
+}
+
+START_TEST(all_of_it)
+{
+	struct mp_cache *c = dirty_memory();
+	void *span = mp_alloc(20 * MPP_MIB);
+
+	ck_assert_ptr_nonnull(span);
+	memset(span, 1, 20 * MPP_MIB);
+	mp_cache_free_bulk(c, 4000, p);
+	mp_free(span);
+	ck_assert_uint_ge(mpp_reclaim(0), 20 * MPP_MIB + 4000 * 2000);
+	ck_assert_uint_eq(stats_of_all().bytes_kept, 0);
+	ck_assert_uint_eq(stats_of_all().slabs, 0);
+	ck_assert_uint_eq(mpp_reclaim(0), 0);
+}
+END_TEST
+
+START_TEST(some_of_it)
+{
+	struct mp_cache *c = dirty_memory();
+	size_t done;
+
+	mp_cache_free_bulk(c, 4000, p);
+	done = mpp_reclaim(MP_CHUNK_SIZE);
+	ck_assert_uint_ge(done, MP_CHUNK_SIZE);
+	ck_assert_uint_gt(stats_of_all().bytes_kept, 0); /* the rest stays for reuse */
+}
+END_TEST
+
+START_TEST(nothing_live_is_touched)
+{
+	struct mp_cache *c = dirty_memory();
+
+	for (int i = 0; i < 4000; i += 2)
+		mp_cache_free(c, p[i]);
+	(void)mpp_reclaim(0);
+	for (int i = 1; i < 4000; i += 2)
+		ck_assert(is_filled(p[i], 2000, 1));
+	check_cache(c, 2000);
+}
+END_TEST
+
+/* Free objects of other threads come when those pass by. */
+static struct mp_cache *shared;
+
+static void *hold(void *arg)
+{
+	pthread_barrier_t *barrier = arg;
+
+	mp_cache_free(shared, mp_cache_alloc(shared));
+	pthread_barrier_wait(barrier);
+	pthread_barrier_wait(barrier);
+	for (int i = 0; i < 10000; i++) { /* a slow path before long */
+		ck_assert_ptr_nonnull(p[i % 4000] = mp_alloc(64));
+		if (i % 4000 == 3999)
+			mp_cache_free_bulk(NULL, 4000, p);
+	}
+	ck_assert_uint_eq(stats_of(shared).cached, 0);
+	return NULL;
+}
+
+START_TEST(other_threads)
+{
+	pthread_barrier_t barrier;
+	pthread_t t;
+
+	shared = mp_cache_create("shared", 64, 0, 0, NULL);
+	pthread_barrier_init(&barrier, NULL, 2);
+	ck_assert_int_eq(pthread_create(&t, NULL, hold, &barrier), 0);
+	pthread_barrier_wait(&barrier);
+	(void)mpp_reclaim(0);
+	pthread_barrier_wait(&barrier);
+	ck_assert_int_eq(pthread_join(t, NULL), 0);
+	check_cache(shared, 0);
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+	tcase_add_test(tc, all_of_it);
+	tcase_add_test(tc, some_of_it);
+	tcase_add_test(tc, nothing_live_is_touched);
+	tcase_add_test(tc, other_threads);
+}
+
+int main(void)
+{
+	return suite_run("reclaim", add);
+}
