@@ -8,6 +8,8 @@
 #ifndef MPP_ATOMIC_H
 #define MPP_ATOMIC_H
 
+#include "base.h" /* first: config.h decides what the system headers offer */
+
 #include <stdatomic.h>
 
 #define mpp_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)

@@ -67,6 +67,10 @@ struct mp_cache {
 	_Atomic size_t live;		/* atomic: of limited caches only, exact */
 };
 
+_Static_assert(offsetof(struct mp_cache, magic) < MPP_LINE, "the hit path reads one line");
+_Static_assert(offsetof(struct mp_cache, lock) % MPP_LINE == 0, "which no lock shares");
+_Static_assert(offsetof(struct mp_cache, taken) % MPP_LINE == 0, "nor counts");
+
 /* Faults found under a lock, reported without. */
 #define MPP_FAULTS_MAX 7
 struct mpp_faults {

@@ -49,6 +49,8 @@ struct mpp_slab {
 	_Atomic mpp_bits bits[];/* atomic: 1 is free */
 };
 
+_Static_assert(offsetof(struct mpp_slab, magic) == MPP_LINE, "cold and hot do not share a line");
+
 #define MPP_STATE_SHIFT 24
 #define MPP_COUNT_MASK (((uint32_t)1 << MPP_STATE_SHIFT) - 1)
 

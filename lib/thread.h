@@ -90,6 +90,9 @@ struct mpp_thread {
 	bool orphan;				/* lock:threads: its thread did not survive a fork */
 };
 
+_Static_assert(offsetof(struct mpp_thread, slots) == 0, "slot_offset counts from here");
+_Static_assert(sizeof(struct mpp_thread) <= 16 * MPP_KIB, "what mpp_meta_alloc() gives for it");
+
 extern struct mpp_thread mpp_thread_none;	/* const: before the first slow path */
 extern struct mpp_thread mpp_thread_gone;	/* const: after the thread's exit hook */
 extern struct mpp_thread mpp_thread_shared;	/* for threads without a state: only its lock */

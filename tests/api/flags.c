@@ -5,7 +5,7 @@
 #include "../suite.h"
 
 static struct mp_cache *c;
-static unsigned char *p[20000];
+static unsigned char *p[150000];
 static size_t n;
 
 /* Two slabs' worth of objects of size bytes. */

@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 static struct mp_cache *c;
-static void *p[5000];
+static void *p[20000];
 
 START_TEST(exact)
 {
@@ -202,11 +202,11 @@ START_TEST(bytes)
 	limit = in_use() + (size_t)4 * MP_CHUNK_SIZE + 65536;
 	ck_assert_int_eq(mp_set_limit(limit), 0);
 	ck_assert_uint_eq(stats_of_all().limit, limit);
-	while (n < 5000 && (p[n] = mp_cache_alloc(c)) != NULL)
+	while (n < 20000 && (p[n] = mp_cache_alloc(c)) != NULL)
 		n++;
 	ck_assert_int_eq(errno, ENOMEM);
 	ck_assert_uint_gt(n, 3 * (size_t)MP_CHUNK_SIZE / 1024);
-	ck_assert_uint_lt(n, 5000);
+	ck_assert_uint_lt(n, 20000);
 	ck_assert_uint_le(in_use(), limit);
 	ck_assert_uint_le(stats_of_all().bytes_peak, limit);
 	errno = 0;
@@ -216,7 +216,7 @@ START_TEST(bytes)
 	check_cache(c, n);
 	mp_cache_free_bulk(c, n, p);
 	/* usable again */
-	while (again < 5000 && (p[again] = mp_cache_alloc(c)) != NULL)
+	while (again < 20000 && (p[again] = mp_cache_alloc(c)) != NULL)
 		again++;
 	ck_assert_uint_ge(again + again / 8, n);
 	mp_cache_free_bulk(c, again, p);
@@ -230,14 +230,15 @@ END_TEST
 
 START_TEST(below_what_is_in_use)
 {
-	void *large = mp_alloc((size_t)1 << 20), *small = mp_alloc(10);
+	size_t some = (size_t)MP_MAX_FIXED_SIZE * 64;
+	void *large = mp_alloc(4 * some), *small = mp_alloc(10);
 
 	ck_assert(large != NULL && small != NULL);
-	ck_assert_int_eq(mp_set_limit((size_t)1 << 19), 0);
-	ck_assert_ptr_null(mp_alloc((size_t)1 << 18));
+	ck_assert_int_eq(mp_set_limit(in_use() - 2 * some), 0);
+	ck_assert_ptr_null(mp_alloc(some));
 	mp_free(large);
 	mp_free(small);
-	large = mp_alloc((size_t)1 << 16);
+	large = mp_alloc(some);
 	ck_assert_ptr_nonnull(large); /* enough was freed */
 	mp_free(large);
 	ck_assert_int_eq(mp_set_limit(0), 0);

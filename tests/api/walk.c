@@ -288,7 +288,8 @@ END_TEST
 
 START_TEST(pointers_to_spans)
 {
-	static const size_t sizes[] = { MP_MAX_FIXED_SIZE + 1, 100000, (size_t)20 << 20 };
+	static const size_t sizes[] = { MP_MAX_FIXED_SIZE + 1, MP_MAX_FIXED_SIZE * 20,
+					(size_t)20 << 20 };
 	struct mp_object_info info;
 
 	for (size_t k = 0; k < 3; k++) {

@@ -16,6 +16,7 @@ static void fault(void)
 	       "mempool:   found by the free\n",
 	       id, (void *)p);
 	mp_cache_free(c, p);
+	free(p);
 }
 
 static void twin(void)

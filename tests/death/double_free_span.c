@@ -8,7 +8,7 @@ static struct mp_object_info info = { .struct_size = sizeof(info) };
 
 static void fault(void)
 {
-	void *p = checked(mp_alloc(50000));
+	void *p = checked(mp_alloc(12 * MP_MAX_FIXED_SIZE));
 
 	free_hidden(p);
 	if (mp_object_info(p, &info) != 0)
@@ -22,8 +22,8 @@ static void fault(void)
 
 static void twin(void)
 {
-	mp_free(checked(mp_alloc(50000)));
-	mp_free(checked(mp_alloc(50000)));
+	mp_free(checked(mp_alloc(12 * MP_MAX_FIXED_SIZE)));
+	mp_free(checked(mp_alloc(12 * MP_MAX_FIXED_SIZE)));
 }
 
 const struct death death = { .fault = fault, .twin = twin, .kind = MP_ERROR_DOUBLE_FREE };

@@ -216,17 +216,13 @@ START_TEST(twin_is_silent)
 }
 END_TEST
 
-int main(int argc, char **argv)
+static int check_all(const char *name)
 {
-	const char *slash = strrchr(argv[0], '/');
-	Suite *suite = suite_create(slash != NULL ? slash + 1 : argv[0]);
+	Suite *suite = suite_create(name);
 	TCase *tc = tcase_create("misuse");
 	SRunner *runner;
 	int failed;
 
-	program = argv[0];
-	if (argc == 2)
-		return run(argv[1]);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, dies);
 	tcase_add_test(tc, dies_silently);
@@ -241,4 +237,12 @@ int main(int argc, char **argv)
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = strrchr(argv[0], '/');
+
+	program = argv[0];
+	return argc == 2 ? run(argv[1]) : check_all(slash != NULL ? slash + 1 : argv[0]);
 }

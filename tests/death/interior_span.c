@@ -8,7 +8,7 @@ static struct mp_object_info info = { .struct_size = sizeof(info) };
 
 static void fault(void)
 {
-	char *p = checked(mp_alloc(50000));
+	char *p = checked(mp_alloc(12 * MP_MAX_FIXED_SIZE));
 
 	if (mp_object_info(p, &info) != 0)
 		abort();
@@ -21,7 +21,7 @@ static void fault(void)
 
 static void twin(void)
 {
-	mp_free(checked(mp_alloc(50000)));
+	mp_free(checked(mp_alloc(12 * MP_MAX_FIXED_SIZE)));
 }
 
 const struct death death = { .fault = fault, .twin = twin,

@@ -13,6 +13,7 @@ static void fault(void)
 	       p);
 	if (mp_realloc(p, 200) != NULL)
 		abort();
+	free(p);
 }
 
 static void twin(void)

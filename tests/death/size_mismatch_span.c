@@ -6,18 +6,20 @@
 
 static void fault(void)
 {
-	void *p = checked(mp_alloc((size_t)1 << 20));
+	void *p = checked(mp_alloc((size_t)256 * MP_MAX_FIXED_SIZE));
 
 	expect("mempool: size-mismatch: cache \"large\" (id 0) pointer %p\n"
-	       "mempool:   size in bytes: expected 1048576, found 100\n"
+	       "mempool:   size in bytes: expected %zu, found 1\n"
 	       "mempool:   found by mp_free_sized\n",
-	       p);
-	mp_free_sized(p, 100);
+	       p, mp_usable_size(p));
+	mp_free_sized(p, 1);
 }
 
 static void twin(void)
 {
-	mp_free_sized(checked(mp_alloc((size_t)1 << 20)), (size_t)1 << 20);
+	size_t size = (size_t)256 * MP_MAX_FIXED_SIZE;
+
+	mp_free_sized(checked(mp_alloc(size)), size);
 }
 
 const struct death death = { .fault = fault, .twin = twin,

@@ -7,7 +7,7 @@
 static void fault(void)
 {
 	struct mp_cache *c = orders(48);
-	void *p = checked(mp_alloc(50000));
+	void *p = checked(mp_alloc(12 * MP_MAX_FIXED_SIZE));
 
 	expect("mempool: wrong-cache: cache \"orders\" (id %u) pointer %p\n"
 	       "mempool:   found by the free\n",
@@ -17,7 +17,7 @@ static void fault(void)
 
 static void twin(void)
 {
-	mp_free(checked(mp_alloc(50000)));
+	mp_free(checked(mp_alloc(12 * MP_MAX_FIXED_SIZE)));
 }
 
 const struct death death = { .fault = fault, .twin = twin, .kind = MP_ERROR_WRONG_CACHE };

@@ -7,6 +7,8 @@
  */
 #include "oom.h"
 
+#include "os.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -210,19 +212,12 @@ static void cache_prealloc(void)
 	oom_disarm();
 	oom_check(error == 0 || error == -ENOMEM);
 	if (error == 0) {
-		struct oom_plan plan = oom_plan;
-		long calls = oom_calls();
-
-		oom_plan.first = 1;
-		oom_plan.count = LONG_MAX;
-		oom_arm();
+		mpp_os_inject(1, LONG_MAX);
 		for (size_t i = 0; i < MANY; i++)
 			objs[i] = must(mp_cache_alloc(c));
-		oom_disarm();
+		mpp_os_inject(0, 0);
 		for (size_t i = 0; i < MANY; i++)
 			mp_cache_free(c, objs[i]);
-		oom_plan = plan; /* and the number of calls made under it: */
-		(void)calls;
 	}
 	destroy(c);
 }

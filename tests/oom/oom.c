@@ -4,6 +4,7 @@
  */
 #include "oom.h"
 
+#include "budget.h"
 #include "large.h"
 #include "os.h"
 
@@ -57,9 +58,7 @@ static struct mp_stats stats(void)
 
 size_t oom_bytes(void)
 {
-	struct mp_stats s = stats();
-
-	return s.bytes_slabs + s.bytes_large + s.bytes_meta;
+	return mpp_budget_used();
 }
 
 static int check_cache(struct mp_cache *c, void *arg)
@@ -116,5 +115,6 @@ void oom_check_library(void)
 	oom_check(s.faults == 0);
 	oom_check(s.bytes_slabs == 0);
 	oom_check(s.bytes_large == 0);
+	oom_check(mpp_budget_used() == s.bytes_meta);
 	oom_check(mp_cache_for_each(check_cache, NULL) == 0);
 }

@@ -40,7 +40,7 @@ _Noreturn void oom_fail(const char *file, int line, const char *what);
  */
 void oom_check_library(void);
 
-/* Bytes in use, tables included. */
+/* Bytes in use, tables included, as the limit counts them. */
 size_t oom_bytes(void);
 
 /* One function with a situation that it meets; run by name. */

@@ -306,7 +306,7 @@ int main(int argc, char **argv)
 	size_t caches, meta;
 	unsigned first = 1;
 
-	t_start("caches", 4, 5, argc, argv);
+	t_start("caches", 3, 5, argc, argv);
 	r = t_random_for(0);
 	mp_set_error_handler(handler, NULL);
 	for (unsigned i = 0; i < PLACES; i++)

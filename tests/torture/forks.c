@@ -35,15 +35,15 @@ static void get(struct object *o, struct t_random *r)
 	unsigned kind = (unsigned)t_below(r, CACHES + 2);
 
 	o->size = kind < CACHES ? sizes[kind] : t_log_between(r, 1, kind == CACHES ? 3000 : 60000);
-	o->pattern = t_next(r);
+	o->pattern = t_next(r) << 20; /* stamps add offsets */
 	o->p = kind < CACHES ? mp_cache_alloc(caches[kind]) : mp_alloc(o->size);
 	t_expect(o->p != NULL);
-	t_fill(o->p, o->size, o->pattern);
+	t_stamp(o->p, o->size, o->pattern);
 }
 
 static void put(struct object *o)
 {
-	t_expect(t_holds(o->p, o->size, o->pattern));
+	t_expect(t_stamped(o->p, o->size, o->size, o->pattern));
 	mp_free(o->p);
 	o->p = NULL;
 }

@@ -369,7 +369,7 @@ int main(int argc, char **argv)
 	pthread_t *threads;
 	unsigned n;
 
-	t_start("frees", 3, 4, argc, argv);
+	t_start("frees", 2, 4, argc, argv);
 	n = t_options.threads;
 	mp_set_error_handler(handler, &expected);
 	for (unsigned i = 0; i < CACHES; i++)

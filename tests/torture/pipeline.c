@@ -335,7 +335,7 @@ int main(int argc, char **argv)
 {
 	size_t meta;
 
-	t_start("pipeline", 4, 4, argc, argv);
+	t_start("pipeline", 3, 4, argc, argv);
 	run_lines(t_options.seconds / 2);
 	meta = t_stats().bytes_meta;
 	run_phases(t_options.threads);

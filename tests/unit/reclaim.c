@@ -9,13 +9,15 @@
 
 #include <pthread.h>
 
-static void *p[4000];
+#define N 12000
+
+static void *p[N];
 
 static struct mp_cache *dirty_memory(void)
 {
 	struct mp_cache *c = mp_cache_create("dirty", 2000, 0, 0, NULL);
 
-	for (int i = 0; i < 4000; i++) {
+	for (int i = 0; i < N; i++) {
 		ck_assert_ptr_nonnull(p[i] = mp_cache_alloc(c));
 		memset(p[i], 1, 2000);
 	}
@@ -29,9 +31,9 @@ START_TEST(all_of_it)
 
 	ck_assert_ptr_nonnull(span);
 	memset(span, 1, 20 * MPP_MIB);
-	mp_cache_free_bulk(c, 4000, p);
+	mp_cache_free_bulk(c, N, p);
 	mp_free(span);
-	ck_assert_uint_ge(mpp_reclaim(0), 20 * MPP_MIB + 4000 * 2000);
+	ck_assert_uint_ge(mpp_reclaim(0), 20 * MPP_MIB + N * 2000);
 	ck_assert_uint_eq(stats_of_all().bytes_kept, 0);
 	ck_assert_uint_eq(stats_of_all().slabs, 0);
 	ck_assert_uint_eq(mpp_reclaim(0), 0);
@@ -43,7 +45,7 @@ START_TEST(some_of_it)
 	struct mp_cache *c = dirty_memory();
 	size_t done;
 
-	mp_cache_free_bulk(c, 4000, p);
+	mp_cache_free_bulk(c, N, p);
 	done = mpp_reclaim(MP_CHUNK_SIZE);
 	ck_assert_uint_ge(done, MP_CHUNK_SIZE);
 	ck_assert_uint_gt(stats_of_all().bytes_kept, 0); /* the rest stays for reuse */
@@ -54,12 +56,12 @@ START_TEST(nothing_live_is_touched)
 {
 	struct mp_cache *c = dirty_memory();
 
-	for (int i = 0; i < 4000; i += 2)
+	for (int i = 0; i < N; i += 2)
 		mp_cache_free(c, p[i]);
 	(void)mpp_reclaim(0);
-	for (int i = 1; i < 4000; i += 2)
+	for (int i = 1; i < N; i += 2)
 		ck_assert(is_filled(p[i], 2000, 1));
-	check_cache(c, 2000);
+	check_cache(c, N / 2);
 }
 END_TEST
 
@@ -73,10 +75,10 @@ static void *hold(void *arg)
 	mp_cache_free(shared, mp_cache_alloc(shared));
 	pthread_barrier_wait(barrier);
 	pthread_barrier_wait(barrier);
-	for (int i = 0; i < 10000; i++) { /* a slow path before long */
-		ck_assert_ptr_nonnull(p[i % 4000] = mp_alloc(64));
-		if (i % 4000 == 3999)
-			mp_cache_free_bulk(NULL, 4000, p);
+	for (int i = 0; i < 3 * N; i++) { /* a slow path before long */
+		ck_assert_ptr_nonnull(p[i % N] = mp_alloc(64));
+		if (i % N == N - 1)
+			mp_cache_free_bulk(NULL, N, p);
 	}
 	ck_assert_uint_eq(stats_of(shared).cached, 0);
 	return NULL;

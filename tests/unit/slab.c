@@ -142,7 +142,7 @@ START_TEST(take_in_address_order)
 }
 END_TEST
 
-static _Atomic(void *) taken[8192];
+static _Atomic(void *) taken[65536];
 
 /* All taken and FULL. */
 static void fill(size_t size)
@@ -150,7 +150,7 @@ static void fill(size_t size)
 	uint32_t n;
 
 	dress(size);
-	ck_assert_uint_le(g.capacity, 8192);
+	ck_assert_uint_le(g.capacity, 65536);
 	n = mpp_slab_reserve(s, g.capacity);
 	ck_assert_uint_eq(n, g.capacity);
 	ck_assert_uint_eq(mpp_slab_collect(s, &g, n, taken), n);
