@@ -76,7 +76,7 @@ static bool is_sound(const struct mp_cache *c, const struct mpp_slab *s)
 {
 	uint32_t id = mpp_cache_id(c);
 
-	return s->magic == mpp_slab_magic(s, id) && s->id == id &&
+	return mpp_slab_has_magic(s, id) && s->id == id &&
 	       s->capacity == c->g.capacity && s->slot == c->g.slot;
 }
 
@@ -95,7 +95,7 @@ struct mpp_slab *mpp_cache_slab(const struct mp_cache *c, void *head, const void
 {
 	struct mpp_slab *s = mpp_slab_of(head, &c->g);
 
-	if (mpp_likely(s->magic == mpp_slab_magic(s, mpp_cache_id(c))))
+	if (mpp_likely(mpp_slab_has_magic(s, mpp_cache_id(c))))
 		return s;
 	fault_header(c, s, pointer, faults);
 	return NULL;
@@ -219,7 +219,7 @@ struct mpp_slab *mpp_cache_grow(struct mp_cache *c)
 		construct(c, s);
 	if (!mpp_map_publish(chunk, c->g.chunks, mpp_cache_id(c))) {
 		destruct(c, s);
-		s->magic = 0;
+		mpp_slab_clear_magic(s);
 		mpp_chunk_free(chunk, c->g.chunks);
 		return NULL;
 	}
@@ -370,7 +370,7 @@ size_t mpp_cache_retire(struct mp_cache *c, struct mpp_chain *chain)
 		next = s->chain;
 		destruct(c, s);
 		mpp_map_withdraw(chunk, c->g.chunks);
-		s->magic = 0;
+		mpp_slab_clear_magic(s);
 		/* relaxed: the slab is ours alone (I6); the chunk's lock hands it on */
 		mpp_store_relaxed(&s->word, mpp_word(MPP_SLAB_NONE, 0));
 		mpp_chunk_free(chunk, c->g.chunks);

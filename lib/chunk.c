@@ -3,7 +3,7 @@
  * chunk.c - layer 3: regions cut into chunks.
  *
  * Knows nothing of slabs.  Lock: MPP_RANK_CHUNK, held for some bit
- * operations; memory is mapped and purged without it.  A chunk being purged is
+ * operations; memory is mapped, purged and unmapped without it.  A chunk being purged is
  * neither free nor in use, so nobody else can take it.
  */
 #include "chunk.h"
@@ -163,10 +163,40 @@ static void *take_run_locked(size_t n)
 	return p != NULL ? p : take_run_from_locked(&without, n);
 }
 
+static uint64_t whole(const struct region *r)
+{
+	return is_large(r) ? 1 : mpp_low_bits64(REGION_CHUNKS);
+}
+
+static void link_locked(struct region *r)
+{
+	reserved += r->size;
+	kept += bytes_of(r, r->dirty);
+	r->next = *bucket_of(r->base);
+	*bucket_of(r->base) = r;
+	mpp_list_append(&all, &r->all);
+	mpp_list_init(&r->avail);
+	place_locked(r);
+}
+
+static void unlink_locked(struct region *r)
+{
+	struct region **at = bucket_of(r->base);
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	mpp_list_remove(&r->all);
+	mpp_list_remove(&r->avail);
+	reserved -= r->size;
+	kept -= bytes_of(r, r->dirty);
+}
+
 static bool add_region(size_t n)
 {
 	size_t size = n > REGION_CHUNKS ? n * MP_CHUNK_SIZE : REGION_SIZE;
 	struct region *r = mpp_meta_alloc(sizeof(*r));
+	size_t total;
 
 	if (r == NULL)
 		return false;
@@ -176,18 +206,15 @@ static bool add_region(size_t n)
 		return false;
 	}
 	r->size = size;
-	r->free = is_large(r) ? 1 : mpp_low_bits64(REGION_CHUNKS);
+	r->free = whole(r);
 	mpp_lock_acquire(&lock);
-	reserved += size;
-	n = reserved;
-	r->next = *bucket_of(r->base);
-	*bucket_of(r->base) = r;
-	mpp_list_append(&all, &r->all);
-	mpp_list_init(&r->avail);
-	place_locked(r);
+	total = reserved + size;
 	mpp_lock_release(&lock);
-	if (n > HUGE_FROM && size % HUGE_PAGE == 0)
+	if (total > HUGE_FROM && size % HUGE_PAGE == 0)
 		mpp_os_want_huge(r->base, size);
+	mpp_lock_acquire(&lock);
+	link_locked(r);
+	mpp_lock_release(&lock);
 	return true;
 }
 
@@ -236,9 +263,52 @@ static size_t purge_locked(size_t bytes, bool any_age)
 			r->free |= mask;
 			place_locked(r);
 		}
-		l = l->next; /* regions never leave the list */
+		l = l->next; /* a region not wholly free did not leave the list */
 	}
 	return done;
+}
+
+/* Some region that is wholly free, off all lists; NULL. */
+static struct region *take_region(void)
+{
+	struct mpp_link *l;
+	struct region *found = NULL;
+
+	mpp_lock_acquire(&lock);
+	mpp_list_each(l, &all) {
+		struct region *r = mpp_container(l, struct region, all);
+
+		if (r->free == whole(r)) {
+			found = r;
+			break;
+		}
+	}
+	if (found != NULL)
+		unlink_locked(found);
+	mpp_lock_release(&lock);
+	return found;
+}
+
+size_t mpp_chunk_unmap(void)
+{
+	struct region *r;
+	size_t bytes = 0;
+
+	while ((r = take_region()) != NULL) {
+		size_t dirty = bytes_of(r, r->dirty);
+
+		if (mpp_os_unmap(r->base, r->size)) {
+			bytes += dirty;
+			mpp_meta_free(r, sizeof(*r));
+			continue;
+		}
+		/* refused, too many mappings: it stays ours, and so will the next one */
+		mpp_lock_acquire(&lock);
+		link_locked(r);
+		mpp_lock_release(&lock);
+		break;
+	}
+	return bytes;
 }
 
 /*

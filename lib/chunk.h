@@ -2,8 +2,9 @@
 /*
  * chunk.h - layer 3: chunks, MP_CHUNK_SIZE bytes aligned to as much.
  *
- * Chunks are cut from regions of several megabytes that are never unmapped, so
- * that a stale look at a slab's header reads memory that is there.  Freed
+ * Chunks are cut from regions of several megabytes that stay mapped until
+ * memory is short or the program asks, so that even a stale look at a slab's
+ * header, through a pointer freed twice, reads memory that is there.  Freed
  * chunks keep their pages for a while: they are purged once free for
  * MPP_KEEP_MS, looked at when chunks are freed, or at once over the bound.
  */
@@ -26,6 +27,13 @@ void mpp_chunk_free(void *p, size_t n);
  * dropped.
  */
 size_t mpp_chunk_purge(size_t bytes);
+
+/*
+ * Unmap regions that are wholly free, for the address space: before an allocation
+ * is refused, and when the program wants everything given back.  Returns the
+ * bytes of pages dropped with them.
+ */
+size_t mpp_chunk_unmap(void);
 
 struct mpp_chunk_stats {
 	size_t in_use;		/* bytes */

@@ -26,7 +26,7 @@
 
 static _Atomic size_t total_bytes; /* atomic: sum of all threads' bytes */
 
-size_t mpp_work_finish(struct mpp_work *work)
+size_t mpp_work_retire(struct mpp_work *work)
 {
 	size_t bytes = 0;
 
@@ -38,6 +38,13 @@ size_t mpp_work_finish(struct mpp_work *work)
 		s->chain = NULL;
 		bytes += mpp_cache_retire(mpp_registry_get(s->id), &one);
 	}
+	return bytes;
+}
+
+size_t mpp_work_finish(struct mpp_work *work)
+{
+	size_t bytes = mpp_work_retire(work);
+
 	mpp_faults_report(&work->faults);
 	return bytes;
 }

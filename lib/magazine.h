@@ -34,6 +34,8 @@ mpp_inline void mpp_work_init(struct mpp_work *work)
 
 /* Do it; no lock held.  Returns the bytes given back to the chunk layer. */
 size_t mpp_work_finish(struct mpp_work *work);
+/* The slabs only. */
+size_t mpp_work_retire(struct mpp_work *work);
 
 /* The most objects of slot bytes that a magazine may hold; 0 for none at all. */
 uint32_t mpp_magazine_max(size_t slot);

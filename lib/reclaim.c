@@ -16,28 +16,32 @@
 static int strip_cache(struct mp_cache *c, void *arg)
 {
 	struct mpp_thread *t = mpp_thread_get();
-	struct mpp_work work;
+	struct mpp_work *work = arg;
 
-	(void)arg;
-	mpp_work_init(&work);
 	mpp_lock_acquire(&t->lock); /* as in mp_cache_shrink() */
-	mpp_cache_strip(c, &work.surplus, &work.faults);
+	mpp_cache_strip(c, &work->surplus, &work->faults);
 	mpp_lock_release(&t->lock);
-	(void)mpp_work_finish(&work);
+	/* reports wait: a handler may leave by longjmp, and the cache is pinned */
+	(void)mpp_work_retire(work);
 	return 0;
 }
 
 size_t mpp_reclaim(size_t bytes)
 {
 	struct mpp_thread *t = mpp_thread_get();
+	struct mpp_work work;
 	size_t done;
 
 	mpp_thread_bury_orphans();
 	mpp_thread_ask_flush();
 	if (t != &mpp_thread_shared)
 		(void)mpp_magazine_flush_all(t);
-	(void)mpp_registry_each(strip_cache, NULL);
+	mpp_work_init(&work);
+	(void)mpp_registry_each(strip_cache, &work);
+	mpp_faults_report(&work.faults);
 	done = mpp_large_purge(bytes);
+	if (bytes == 0)
+		done += mpp_chunk_unmap();
 	if (bytes == 0 || done < bytes)
 		done += mpp_chunk_purge(bytes == 0 ? 0 : bytes - done);
 	return done;

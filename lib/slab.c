@@ -157,7 +157,8 @@ struct mpp_slab *mpp_slab_init(void *chunk, const struct mpp_geometry *g, uint32
 	}
 	/* relaxed: as above */
 	mpp_store_relaxed(&s->word, mpp_word(MPP_SLAB_ACTIVE, g->capacity));
-	s->magic = mpp_slab_magic(s, id);
+	/* relaxed: as above */
+	mpp_store_relaxed(&s->magic, mpp_slab_magic(s, id));
 	return s;
 }
 

@@ -43,7 +43,7 @@ struct mpp_slab {
 	uint32_t capacity;	/* const, for validation */
 	uint32_t slot;		/* const, for validation */
 	/* hot: one line for slabs of few objects */
-	_Alignas(MPP_LINE) uintptr_t magic;	/* const while this is a slab */
+	_Alignas(MPP_LINE) _Atomic uintptr_t magic;	/* atomic: constant while this is a slab */
 	_Atomic uint32_t word;	/* atomic: state and count of published free objects */
 	uint32_t hint;		/* owner: the holder's; word of bits to look at first */
 	_Atomic mpp_bits bits[];/* atomic: 1 is free */
@@ -109,6 +109,21 @@ mpp_inline uint32_t mpp_slab_index(const void *chunk, const void *p, const struc
 }
 
 uintptr_t mpp_slab_magic(const struct mpp_slab *s, uint32_t id);
+
+/* Whether the header is that of a slab of cache id. */
+mpp_inline bool mpp_slab_has_magic(const struct mpp_slab *s, uint32_t id)
+{
+	/* relaxed: lawful looks are ordered by how the object was come by, others by nothing */
+	return mpp_load_relaxed(&s->magic) == mpp_slab_magic(s, id);
+}
+
+/* This is no slab any more. */
+mpp_inline void mpp_slab_clear_magic(struct mpp_slab *s)
+{
+	/* relaxed: as above */
+	mpp_store_relaxed(&s->magic, 0);
+}
+
 /* Set once, before the first slab. */
 void mpp_slab_set_secret(uintptr_t secret);
 

@@ -128,7 +128,7 @@ static void walk_locked(struct walk *w)
 
 		/* stop at a damaged header: its links lead anywhere */
 		if (mpp_map_get(mpp_slab_chunk(s)) != mpp_cache_id(c) ||
-		    s->magic != mpp_slab_magic(s, mpp_cache_id(c)) || !mpp_list_sound(l)) {
+		    !mpp_slab_has_magic(s, mpp_cache_id(c)) || !mpp_list_sound(l)) {
 			(void)note(w, MP_ERROR_SLAB_HEADER, s, "mp_cache_validate");
 			whole = false;
 			break;

@@ -154,7 +154,7 @@ static int walk_slab(struct mp_cache *c, struct mpp_slab *s, const struct set *c
 		     int (*fn)(void *obj, void *arg), void *arg)
 {
 	if (mpp_map_get(mpp_slab_chunk(s)) != mpp_cache_id(c) ||
-	    s->magic != mpp_slab_magic(s, mpp_cache_id(c)))
+	    !mpp_slab_has_magic(s, mpp_cache_id(c)))
 		return 0; /* gone meanwhile, or damaged */
 	for (uint32_t i = 0; i < c->g.capacity; i++) {
 		void *obj = mpp_slab_object(s, &c->g, i);
@@ -286,7 +286,7 @@ int mp_object_info(const void *ptr, struct mp_object_info *out)
 		return -ENOENT;
 	s = mpp_slab_of(found.head, &found.cache->g);
 	offset = (uintptr_t)ptr - (uintptr_t)found.head;
-	if (s->magic != mpp_slab_magic(s, found.code) || offset < found.cache->g.first)
+	if (!mpp_slab_has_magic(s, found.code) || offset < found.cache->g.first)
 		return -ENOENT;
 	out->index = (offset - found.cache->g.first) / found.cache->g.slot;
 	if (out->index >= found.cache->g.capacity)

@@ -23,7 +23,7 @@ struct hot {
 	_Atomic size_t held;
 };
 
-/* 700: 93 objects; 30000: two; 3: as many as there can be in a slab; 100000: one in several chunks */
+/* From as many objects in a slab as there can be to a few in several chunks. */
 static struct hot hots[CACHES] = {
 	{ .size = 700, .max = MOST },  { .size = 700 },  { .size = 30000, .max = 6 },
 	{ .size = 3, .max = MOST },    { .size = 200 },	 { .size = 100000, .max = 5 },

@@ -384,10 +384,21 @@ static const struct {
 	void (*fn)(struct worker *w);
 	unsigned weight; /* in 10,000 */
 } ops[] = {
-	{ op_cache_alloc, 3600 }, { op_alloc, 800 }, { op_aligned, 100 },   { op_realloc, 300 },
-	{ op_free, 3700 },	  { op_give, 500 },  { op_take, 600 },	    { op_alloc_bulk, 170 },
-	{ op_free_bulk, 170 },	  { op_look, 20 },   { op_validate, 10 },   { op_shrink, 14 },
-	{ op_flush, 8 },	  { op_reclaim, 2 }, { op_prealloc, 6 },
+	{ op_cache_alloc, 3600 },
+	{ op_free, 3700 },
+	{ op_alloc, 800 },
+	{ op_take, 600 },
+	{ op_give, 500 },
+	{ op_realloc, 300 },
+	{ op_alloc_bulk, 170 },
+	{ op_free_bulk, 170 },
+	{ op_aligned, 100 },
+	{ op_look, 20 },
+	{ op_shrink, 14 },
+	{ op_validate, 10 },
+	{ op_flush, 8 },
+	{ op_prealloc, 6 },
+	{ op_reclaim, 2 },
 };
 
 /* ---- threads */

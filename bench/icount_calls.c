@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * icount.c - calls of the library's hit paths, a given number of times.
+ * icount_calls.c - calls of the library's hit paths, a given number of times.
  *
  * bench/icount runs this under callgrind, twice for each path, and takes the difference.
  */
