@@ -39,7 +39,7 @@ static mpp_noinline void *alloc_slow(struct mp_cache *c)
 	}
 	obj = mpp_object_alloc(c, &at_limit);
 	if (mpp_unlikely(obj == NULL) && !at_limit) {
-		(void)mpp_reclaim(0);
+		(void)mpp_reclaim(0, true);
 		obj = mpp_object_alloc(c, &at_limit);
 	}
 	if (mpp_likely(obj != NULL))
@@ -100,7 +100,7 @@ int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
 	if (mpp_object_alloc_bulk(c, n, objs, &at_limit))
 		return 0;
 	if (!at_limit) {
-		(void)mpp_reclaim(0);
+		(void)mpp_reclaim(0, true);
 		if (mpp_object_alloc_bulk(c, n, objs, &at_limit))
 			return 0;
 	}

@@ -91,8 +91,8 @@ void mpp_faults_report(struct mpp_faults *f);
 
 mpp_inline bool mpp_cache_alive(const struct mp_cache *c)
 {
-	/* relaxed: a check for misuse; lawful calls do not race with destroy */
-	return mpp_load_relaxed(&c->magic) == MPP_CACHE_ALIVE;
+	/* acquire: the descriptor, for walks that came by its id; pairs with mpp_registry_add */
+	return mpp_load_acquire(&c->magic) == MPP_CACHE_ALIVE;
 }
 
 mpp_inline uint32_t mpp_cache_id(const struct mp_cache *c)

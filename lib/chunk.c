@@ -255,7 +255,10 @@ static size_t purge_locked(size_t bytes, bool any_age)
 		uint64_t mask = ripe_locked(r, now, any_age);
 
 		if (mask != 0) {
+			size_t mark = high; /* what is purged is not in use */
+
 			take_locked(r, mask);
+			high = mark;
 			mpp_lock_release(&lock);
 			done += purge_chunks(r, mask);
 			mpp_lock_acquire(&lock);

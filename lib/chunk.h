@@ -3,7 +3,7 @@
  * chunk.h - layer 3: chunks, MP_CHUNK_SIZE bytes aligned to as much.
  *
  * Chunks are cut from regions of several megabytes that stay mapped until
- * memory is short or the program asks, so that even a stale look at a slab's
+ * memory would have to be refused, so that even a stale look at a slab's
  * header, through a pointer freed twice, reads memory that is there.  Freed
  * chunks keep their pages for a while: they are purged once free for
  * MPP_KEEP_MS, looked at when chunks are freed, or at once over the bound.
@@ -29,9 +29,8 @@ void mpp_chunk_free(void *p, size_t n);
 size_t mpp_chunk_purge(size_t bytes);
 
 /*
- * Unmap regions that are wholly free, for the address space: before an allocation
- * is refused, and when the program wants everything given back.  Returns the
- * bytes of pages dropped with them.
+ * Unmap regions that are wholly free, for the address space, before an allocation
+ * is refused.  Returns the bytes of pages dropped with them.
  */
 size_t mpp_chunk_unmap(void);
 

@@ -27,6 +27,8 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 	size_t pages = mpp_spans_round(mpp_os_pages(size));
 	void *p;
 
+	if (mpp_unlikely(size > PTRDIFF_MAX))
+		return fail(ENOMEM); /* hopeless: no need to empty the caches first */
 	if (mpp_likely(align <= mpp_os_page() && size <= MPP_SPAN_CACHE_MOST)) {
 		p = mpp_spans_pop(mpp_thread_get(), pages);
 		if (mpp_likely(p != NULL)) {
@@ -38,7 +40,7 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 	mpp_object_poll();
 	p = mpp_large_alloc(size, align, zeroed);
 	if (p == NULL) {
-		(void)mpp_reclaim(0);
+		(void)mpp_reclaim(0, true);
 		p = mpp_large_alloc(size, align, zeroed);
 	}
 	return p != NULL ? p : fail(ENOMEM);

@@ -126,8 +126,8 @@ bool mpp_init_slow(void)
 }
 
 #if defined(__GNUC__) || defined(__clang__)
-/* At load, so that libc's handlers are registered before there are threads. */
-static __attribute__((constructor)) void start(void)
+/* At load and early, so that the fork handlers come before those of others. */
+static __attribute__((constructor(101))) void start(void)
 {
 	(void)mpp_init();
 }

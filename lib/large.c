@@ -25,6 +25,8 @@
 #define HUGE_PAGE (2 * MPP_MIB)
 #define HUGE_FROM (16 * MPP_MIB)
 #define SCAN_MS 100u
+/* What an entry can count, less what rounding may add. */
+#define PAGES_MAX ((size_t)UINT32_MAX / 2)
 
 static struct mpp_lock lock = MPP_LOCK_INIT(MPP_RANK_LARGE);
 static struct mpp_link singles = { &singles, &singles }; /* lock:lock, free regions of one span */
@@ -341,7 +343,7 @@ void *mpp_large_alloc(size_t size, size_t align, bool *zeroed)
 	void *p;
 
 	align = mpp_max(align, mpp_os_page());
-	if (bytes < size || bytes > SIZE_MAX / 2)
+	if (bytes < size || bytes > SIZE_MAX / 2 || bytes >> mpp_os_page_shift() > PAGES_MAX)
 		return NULL;
 	if (bytes > REGION / 2 || align > REGION / 4)
 		return alloc_single(bytes, align, zeroed);
@@ -487,7 +489,8 @@ void *mpp_large_move(void *p, void *head, size_t size)
 	size_t old, bytes = mpp_round_up(size, mpp_max(MP_CHUNK_SIZE, mpp_os_page()));
 	uint32_t was = MPP_SPAN_LIVE;
 
-	if (s == NULL || !mpp_region_is_single(r) || bytes < size || bytes <= REGION / 2)
+	if (s == NULL || !mpp_region_is_single(r) || bytes < size || bytes <= REGION / 2 ||
+	    bytes >> mpp_os_page_shift() > PAGES_MAX)
 		return NULL;
 	old = mpp_span_bytes(s);
 	if (!mpp_budget_take(bytes))
@@ -524,24 +527,25 @@ void *mpp_large_move(void *p, void *head, size_t size)
 
 bool mpp_large_info(const void *p, void *head, struct mpp_large_info *out)
 {
-	struct mpp_region *r = mpp_region_find(head);
+	struct mpp_region *r;
 	size_t page;
+	bool found = false;
 
-	if (r == NULL)
-		return false;
-	page = ((uintptr_t)p - mpp_region_base(r)) >> mpp_os_page_shift();
-	if (page >= r->pages)
-		return false;
-	mpp_lock_acquire(&lock);
-	page = mpp_region_is_single(r) ? 0 : page;
-	while (page > 0 && mpp_span_state(&r->spans[page]) == MPP_SPAN_INSIDE)
-		page--;
-	out->region = (void *)mpp_region_base(r);
-	out->start = mpp_region_page(r, page);
-	out->size = mpp_span_bytes(&r->spans[page]);
-	out->live = mpp_span_state(&r->spans[page]) == MPP_SPAN_LIVE;
+	mpp_lock_acquire(&lock); /* before it is found: any value at all may be asked for */
+	r = mpp_region_find(head);
+	page = r == NULL ? 0 : ((uintptr_t)p - mpp_region_base(r)) >> mpp_os_page_shift();
+	if (r != NULL && page < r->pages) {
+		page = mpp_region_is_single(r) ? 0 : page;
+		while (page > 0 && mpp_span_state(&r->spans[page]) == MPP_SPAN_INSIDE)
+			page--;
+		out->region = (void *)mpp_region_base(r);
+		out->start = mpp_region_page(r, page);
+		out->size = mpp_span_bytes(&r->spans[page]);
+		out->live = mpp_span_state(&r->spans[page]) == MPP_SPAN_LIVE;
+		found = true;
+	}
 	mpp_lock_release(&lock);
-	return true;
+	return found;
 }
 
 void mpp_large_fault(struct mpp_fault *f, enum mp_error_kind kind, const void *p, void *head,

@@ -379,7 +379,9 @@ static bool resize_locked(struct mpp_thread *t, const struct mp_cache *c, struct
 /* Empty magazines of t that have not come to a slow path for long. */
 static void trim_locked(struct mpp_thread *t, struct mpp_work *work)
 {
-	for (unsigned id = 1; id < MPP_INLINE_IDS; id++) {
+	/* one cache's surplus at a time: its destructors may destroy another cache, and
+	 * that would wait for slabs of that one in our own hands */
+	for (unsigned id = 1; id < MPP_INLINE_IDS && work->surplus.first == NULL; id++) {
 		struct mpp_slot *slot = &t->slots[id].slot;
 
 		if (capacity_of(slot) != 0 && t->tick - t->sides[id].used_at > IDLE_TICKS)
@@ -431,6 +433,9 @@ bool mpp_magazine_refill_locked(struct mpp_thread *t, struct mp_cache *c, struct
 	side->starved = true;
 	if (grows_freely(c, capacity_of(slot)))
 		(void)grow_locked(t, c, slot, work);
+	/* a destructor or handler freed into it since it was seen empty */
+	if (mpp_slot_count(slot) > 0)
+		return true;
 	want = (uint32_t)((capacity_of(slot) + 1) / 2);
 	if (want == 0)
 		return false;

@@ -345,16 +345,18 @@ void mpp_os_yield(void)
 }
 
 static pthread_key_t exit_key;
+static bool have_key;
 
 bool mpp_os_thread_init(void (*at_exit)(void *value))
 {
-	return pthread_key_create(&exit_key, at_exit) == 0;
+	have_key = pthread_key_create(&exit_key, at_exit) == 0;
+	return have_key;
 }
 
 bool mpp_os_thread_arm(void *value)
 {
 	int saved = errno;
-	bool done = !refused() && pthread_setspecific(exit_key, value) == 0;
+	bool done = have_key && !refused() && pthread_setspecific(exit_key, value) == 0;
 
 	errno = saved;
 	return done;

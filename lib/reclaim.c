@@ -10,8 +10,6 @@
 #include "large.h"
 #include "object.h"
 
-#include <errno.h>
-
 /* Wholly free slabs of one cache go to the chunk layer. */
 static int strip_cache(struct mp_cache *c, void *arg)
 {
@@ -26,7 +24,7 @@ static int strip_cache(struct mp_cache *c, void *arg)
 	return 0;
 }
 
-size_t mpp_reclaim(size_t bytes)
+size_t mpp_reclaim(size_t bytes, bool refused)
 {
 	struct mpp_thread *t = mpp_thread_get();
 	struct mpp_work work;
@@ -40,7 +38,7 @@ size_t mpp_reclaim(size_t bytes)
 	(void)mpp_registry_each(strip_cache, &work);
 	mpp_faults_report(&work.faults);
 	done = mpp_large_purge(bytes);
-	if (bytes == 0)
+	if (refused)
 		done += mpp_chunk_unmap();
 	if (bytes == 0 || done < bytes)
 		done += mpp_chunk_purge(bytes == 0 ? 0 : bytes - done);
@@ -49,12 +47,12 @@ size_t mpp_reclaim(size_t bytes)
 
 size_t mp_reclaim(size_t bytes)
 {
-	return mpp_init() ? mpp_reclaim(bytes) : 0;
+	return mpp_init() ? mpp_reclaim(bytes, false) : 0;
 }
 
 void mp_thread_flush(void)
 {
-	struct mpp_thread *t = mpp_thread_get();
+	struct mpp_thread *t = mpp_init() ? mpp_thread_get() : &mpp_thread_shared;
 
 	if (t != &mpp_thread_shared)
 		(void)mpp_magazine_flush_all(t);
@@ -62,8 +60,8 @@ void mp_thread_flush(void)
 
 int mp_set_limit(size_t bytes)
 {
-	if (!mpp_init())
-		return -ENOMEM;
+	/* it may be the limit of the environment that keeps the library from starting */
+	(void)mpp_init();
 	mpp_budget_set_limit(bytes);
 	return 0;
 }

@@ -7,7 +7,10 @@
 
 #include "base.h"
 
-/* What mp_reclaim() does; no lock held. */
-size_t mpp_reclaim(size_t bytes);
+/*
+ * What mp_reclaim() does; no lock held.  refused: memory would have to be refused
+ * otherwise, so address space is given up as well.
+ */
+size_t mpp_reclaim(size_t bytes, bool refused);
 
 #endif /* MPP_RECLAIM_H */

@@ -71,12 +71,13 @@ struct mp_cache *mpp_registry_new(int *error)
 
 void mpp_registry_add(struct mp_cache *c)
 {
-	/* relaxed: published below */
-	mpp_store_relaxed(&c->magic, MPP_CACHE_ALIVE);
 	mpp_lock_acquire(&lock);
 	count++;
 	/* release: the descriptor; pairs with mpp_registry_get */
 	mpp_store_release(&mpp_caches[c->old_id], c);
+	/* release: the same, for a descriptor used again, which is known already; pairs
+	 * with mpp_cache_alive */
+	mpp_store_release(&c->magic, MPP_CACHE_ALIVE);
 	mpp_lock_release(&lock);
 }
 
@@ -144,6 +145,9 @@ void mpp_registry_after_fork(void)
 			continue;
 		if (c->pins != 0)
 			c->pins = 0;
+		/* what other threads had admitted and not yet taken, or put and not released */
+		if (mpp_load_relaxed(&c->max_objects) != 0) /* relaxed: one thread */
+			mpp_store_relaxed(&c->live, mpp_cache_out(c)); /* relaxed: as above */
 		if (!mpp_cache_is_retiring(c))
 			continue;
 		c->lost = true;

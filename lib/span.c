@@ -54,8 +54,8 @@ void mpp_region_insert_locked(struct mpp_region *r)
 {
 	_Atomic(struct mpp_region *) *bucket = bucket_of((void *)mpp_region_base(r));
 
-	/* relaxed: published below */
-	mpp_store_relaxed(&r->next, mpp_load_relaxed(bucket));
+	/* release: a reader that strayed onto r sees removals moved when it follows this */
+	mpp_store_release(&r->next, mpp_load_relaxed(bucket));
 	/* release: the descriptor; pairs with find */
 	mpp_store_release(bucket, r);
 	mpp_list_append(&mpp_regions, &r->all);

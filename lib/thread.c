@@ -72,7 +72,8 @@ static void on_exit_hook(void *value)
 void mpp_thread_init(void (*empty)(struct mpp_thread *t))
 {
 	empty_state = empty;
-	mpp_assert(mpp_os_thread_init(on_exit_hook));
+	/* without it no thread gets a state: arming fails, see attach() */
+	(void)mpp_os_thread_init(on_exit_hook);
 }
 
 static mpp_cold struct mpp_thread *attach(void)

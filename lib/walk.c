@@ -153,13 +153,14 @@ static bool copy_slabs(struct mp_cache *c, struct set *set)
 static int walk_slab(struct mp_cache *c, struct mpp_slab *s, const struct set *cached,
 		     int (*fn)(void *obj, void *arg), void *arg)
 {
-	if (mpp_map_get(mpp_slab_chunk(s)) != mpp_cache_id(c) ||
-	    !mpp_slab_has_magic(s, mpp_cache_id(c)))
-		return 0; /* gone meanwhile, or damaged */
 	for (uint32_t i = 0; i < c->g.capacity; i++) {
 		void *obj = mpp_slab_object(s, &c->g, i);
 		int stop;
 
+		/* gone meanwhile, perhaps by what fn freed, or damaged */
+		if (mpp_map_get(mpp_slab_chunk(s)) != mpp_cache_id(c) ||
+		    !mpp_slab_has_magic(s, mpp_cache_id(c)))
+			return 0;
 		if (mpp_slab_is_free(s, i) || set_has(cached, (uintptr_t)obj))
 			continue;
 		stop = fn(obj, arg);
@@ -194,13 +195,15 @@ int mp_cache_for_each_object(struct mp_cache *c, int (*fn)(void *obj, void *arg)
 
 int mp_cache_for_each(int (*fn)(struct mp_cache *c, void *arg), void *arg)
 {
+	unsigned end;
 	int stop = 0;
 
 	if (fn == NULL)
 		return -EINVAL;
 	if (!mpp_init())
 		return -ENOMEM;
-	for (unsigned id = 1; id < mpp_registry_end() && stop == 0; id++) {
+	end = mpp_registry_end(); /* fn may create more */
+	for (unsigned id = 1; id < end && stop == 0; id++) {
 		struct mp_cache *c = mpp_registry_get(id);
 
 		if (c != NULL && mpp_cache_alive(c))

@@ -33,10 +33,10 @@ START_TEST(all_of_it)
 	memset(span, 1, 20 * MPP_MIB);
 	mp_cache_free_bulk(c, N, p);
 	mp_free(span);
-	ck_assert_uint_ge(mpp_reclaim(0), 20 * MPP_MIB + N * 2000);
+	ck_assert_uint_ge(mpp_reclaim(0, false), 20 * MPP_MIB + N * 2000);
 	ck_assert_uint_eq(stats_of_all().bytes_kept, 0);
 	ck_assert_uint_eq(stats_of_all().slabs, 0);
-	ck_assert_uint_eq(mpp_reclaim(0), 0);
+	ck_assert_uint_eq(mpp_reclaim(0, false), 0);
 }
 END_TEST
 
@@ -46,7 +46,7 @@ START_TEST(some_of_it)
 	size_t done;
 
 	mp_cache_free_bulk(c, N, p);
-	done = mpp_reclaim(MP_CHUNK_SIZE);
+	done = mpp_reclaim(MP_CHUNK_SIZE, false);
 	ck_assert_uint_ge(done, MP_CHUNK_SIZE);
 	ck_assert_uint_gt(stats_of_all().bytes_kept, 0); /* the rest stays for reuse */
 }
@@ -58,7 +58,7 @@ START_TEST(nothing_live_is_touched)
 
 	for (int i = 0; i < N; i += 2)
 		mp_cache_free(c, p[i]);
-	(void)mpp_reclaim(0);
+	(void)mpp_reclaim(0, false);
 	for (int i = 1; i < N; i += 2)
 		ck_assert(is_filled(p[i], 2000, 1));
 	check_cache(c, N / 2);
@@ -93,7 +93,7 @@ START_TEST(other_threads)
 	pthread_barrier_init(&barrier, NULL, 2);
 	ck_assert_int_eq(pthread_create(&t, NULL, hold, &barrier), 0);
 	pthread_barrier_wait(&barrier);
-	(void)mpp_reclaim(0);
+	(void)mpp_reclaim(0, false);
 	pthread_barrier_wait(&barrier);
 	ck_assert_int_eq(pthread_join(t, NULL), 0);
 	check_cache(shared, 0);
