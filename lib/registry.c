@@ -41,6 +41,15 @@ static void set_id(struct mp_cache *c, unsigned id)
 	mpp_store_relaxed(&c->slot_offset, id < MPP_INLINE_IDS ? id * MPP_SLOT_SIZE : 0);
 }
 
+/* All of a tombstone but its magic, which walks may be looking at: it stays dead. */
+static void wipe(struct mp_cache *c)
+{
+	size_t end = offsetof(struct mp_cache, magic) + sizeof(c->magic);
+
+	memset(c, 0, offsetof(struct mp_cache, magic));
+	memset(mpp_at(c, end), 0, sizeof(*c) - end);
+}
+
 struct mp_cache *mpp_registry_new(int *error)
 {
 	struct mp_cache *c = NULL, *fresh = mpp_meta_alloc(sizeof(*c));
@@ -50,7 +59,7 @@ struct mp_cache *mpp_registry_new(int *error)
 	if (dead > MPP_TOMBSTONES || (dead > 0 && end_id > MPP_ID_MAX)) {
 		c = oldest_dead_locked();
 		id = c->old_id;
-		memset(c, 0, sizeof(*c));
+		wipe(c);
 	} else if (fresh != NULL && end_id <= MPP_ID_MAX) {
 		id = end_id++;
 	}
