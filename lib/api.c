@@ -18,22 +18,13 @@ static uint32_t slot_offset(const struct mp_cache *c)
 	return mpp_load_relaxed(&c->slot_offset);
 }
 
-/* The handle of a destroyed cache, or of none, was used. */
-static mpp_cold void report_dead(struct mp_cache *c, const char *where)
-{
-	struct mpp_faults faults = { .n = 0 };
-
-	(void)mpp_cache_fault(&faults, MP_ERROR_DEAD_CACHE, c, c, where);
-	mpp_faults_report(&faults);
-}
-
 static mpp_noinline void *alloc_slow(struct mp_cache *c)
 {
 	bool at_limit;
 	void *obj;
 
 	if (mpp_unlikely(!mpp_cache_alive(c))) {
-		report_dead(c, "mp_cache_alloc");
+		mpp_cache_report_dead(c, "mp_cache_alloc");
 		errno = EINVAL;
 		return NULL;
 	}
@@ -94,7 +85,7 @@ int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
 	bool at_limit;
 
 	if (mpp_unlikely(!mpp_cache_alive(c))) {
-		report_dead(c, "mp_cache_alloc_bulk");
+		mpp_cache_report_dead(c, "mp_cache_alloc_bulk");
 		return -EINVAL;
 	}
 	if (mpp_object_alloc_bulk(c, n, objs, &at_limit))

@@ -72,6 +72,14 @@ void mpp_faults_report(struct mpp_faults *f)
 		mpp_report(&f->v[i]);
 }
 
+void mpp_cache_report_dead(const struct mp_cache *c, const char *where)
+{
+	struct mpp_faults faults = { .n = 0 };
+
+	(void)mpp_cache_fault(&faults, MP_ERROR_DEAD_CACHE, c, c, where);
+	mpp_faults_report(&faults);
+}
+
 static bool is_sound(const struct mp_cache *c, const struct mpp_slab *s)
 {
 	uint32_t id = mpp_cache_id(c);

@@ -86,6 +86,8 @@ struct mpp_fault *mpp_cache_fault(struct mpp_faults *f, enum mp_error_kind kind,
 /* Fill in what is known of the object at index of a slab. */
 void mpp_cache_describe(struct mpp_fault *f, const struct mp_cache *c, const struct mpp_slab *s,
 			const void *pointer);
+/* The handle of a destroyed cache was used; no lock held. */
+mpp_cold void mpp_cache_report_dead(const struct mp_cache *c, const char *where);
 /* Report them all, with no lock held. */
 void mpp_faults_report(struct mpp_faults *f);
 

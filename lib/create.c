@@ -111,14 +111,6 @@ struct mp_cache *mp_cache_create_args(const char *name, size_t size,
 	return c;
 }
 
-static void report_dead(struct mp_cache *c, const char *where)
-{
-	struct mpp_faults faults = { .n = 0 };
-
-	(void)mpp_cache_fault(&faults, MP_ERROR_DEAD_CACHE, c, c, where);
-	mpp_faults_report(&faults);
-}
-
 struct forget {
 	struct mp_cache *c;
 	struct mpp_work work;
@@ -185,7 +177,7 @@ int mp_cache_destroy(struct mp_cache *c)
 	if (c == NULL)
 		return 0;
 	if (!mpp_cache_alive(c)) {
-		report_dead(c, "mp_cache_destroy");
+		mpp_cache_report_dead(c, "mp_cache_destroy");
 		return -EINVAL;
 	}
 	if (c->builtin)
@@ -207,7 +199,7 @@ int mp_cache_destroy(struct mp_cache *c)
 int mp_cache_prealloc(struct mp_cache *c, size_t n)
 {
 	if (!mpp_cache_alive(c)) {
-		report_dead(c, "mp_cache_prealloc");
+		mpp_cache_report_dead(c, "mp_cache_prealloc");
 		return -EINVAL;
 	}
 	if (n > SIZE_MAX / 2 / c->g.slot)
@@ -218,7 +210,7 @@ int mp_cache_prealloc(struct mp_cache *c, size_t n)
 int mp_cache_set_max(struct mp_cache *c, size_t n)
 {
 	if (!mpp_cache_alive(c)) {
-		report_dead(c, "mp_cache_set_max");
+		mpp_cache_report_dead(c, "mp_cache_set_max");
 		return -EINVAL;
 	}
 	if (c->builtin)
@@ -240,7 +232,7 @@ int mp_cache_shrink(struct mp_cache *c)
 	bool left;
 
 	if (!mpp_cache_alive(c)) {
-		report_dead(c, "mp_cache_shrink");
+		mpp_cache_report_dead(c, "mp_cache_shrink");
 		return 1;
 	}
 	mpp_thread_bury_orphans();
