@@ -54,7 +54,6 @@ struct mp_cache *mpp_cache_make(const struct mpp_cache_spec *spec, int *error)
 		return NULL;
 	set_properties(c, spec);
 	mpp_geometry_init(&c->g, spec->size, spec->align);
-	c->lock.rank = MPP_RANK_CACHE;
 	mpp_list_init(&c->all);
 	mpp_list_init(&c->partial);
 	mpp_list_init(&c->empty);

@@ -41,13 +41,22 @@ static void set_id(struct mp_cache *c, unsigned id)
 	mpp_store_relaxed(&c->slot_offset, id < MPP_INLINE_IDS ? id * MPP_SLOT_SIZE : 0);
 }
 
-/* All of a tombstone but its magic, which walks may be looking at: it stays dead. */
+static void wipe_between(struct mp_cache *c, size_t from, size_t to)
+{
+	memset(mpp_at(c, from), 0, to - from);
+}
+
+/*
+ * All of a tombstone but what others may look at: its magic, which walks read,
+ * stays dead, and its lock is taken around a fork like that of every known cache,
+ * also while the descriptor is being filled in.
+ */
 static void wipe(struct mp_cache *c)
 {
-	size_t end = offsetof(struct mp_cache, magic) + sizeof(c->magic);
-
-	memset(c, 0, offsetof(struct mp_cache, magic));
-	memset(mpp_at(c, end), 0, sizeof(*c) - end);
+	wipe_between(c, 0, offsetof(struct mp_cache, magic));
+	wipe_between(c, offsetof(struct mp_cache, magic) + sizeof(c->magic),
+		     offsetof(struct mp_cache, lock));
+	wipe_between(c, offsetof(struct mp_cache, lock) + sizeof(c->lock), sizeof(*c));
 }
 
 struct mp_cache *mpp_registry_new(int *error)
@@ -62,6 +71,7 @@ struct mp_cache *mpp_registry_new(int *error)
 		wipe(c);
 	} else if (fresh != NULL && end_id <= MPP_ID_MAX) {
 		id = end_id++;
+		fresh->lock.rank = MPP_RANK_CACHE;
 	}
 	mpp_lock_release(&lock);
 	if (c != NULL) {

@@ -108,6 +108,16 @@ static void *work(void *arg)
 	return NULL;
 }
 
+/* Descriptors of destroyed caches are used again all the time, also while others fork. */
+static void *renew(void *arg)
+{
+	struct t_random r = t_random_for((uintptr_t)arg);
+
+	while (!atomic_load(&stop))
+		use_own_cache(&r);
+	return NULL;
+}
+
 /* A short life, so that a fork also meets threads that start and end. */
 static void *live_shortly(void *arg)
 {
@@ -215,7 +225,7 @@ static void run(struct t_random *r)
 
 int main(int argc, char **argv)
 {
-	pthread_t *threads;
+	pthread_t *threads, renewer;
 	struct t_random r;
 
 	if (T_THREAD_SANITIZER) {
@@ -232,10 +242,12 @@ int main(int argc, char **argv)
 	t_expect(threads != NULL);
 	for (unsigned i = 0; i < t_options.threads; i++)
 		threads[i] = t_thread(work, (void *)(uintptr_t)(i + 1));
+	renewer = t_thread(renew, (void *)(uintptr_t)t_options.threads);
 	run(&r);
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < t_options.threads; i++)
 		t_join(threads[i]);
+	t_join(renewer);
 	check_end();
 	free(threads);
 	return t_finish();
