@@ -4,6 +4,8 @@
  */
 #include "base.h"
 
+#include "checked.h"
+#include "fail.h"
 #include "fast.h"
 #include "init.h"
 #include "object.h"
@@ -20,24 +22,16 @@ static uint32_t slot_offset(const struct mp_cache *c)
 
 static mpp_noinline void *alloc_slow(struct mp_cache *c)
 {
-	bool at_limit;
-	void *obj;
+	void *obj = c->hard ? mpp_checked_pop(c) : NULL;
 
+	if (mpp_likely(obj != NULL))
+		return obj;
 	if (mpp_unlikely(!mpp_cache_alive(c))) {
 		mpp_cache_report_dead(c, "mp_cache_alloc");
 		errno = EINVAL;
 		return NULL;
 	}
-	obj = mpp_object_alloc(c, &at_limit);
-	if (mpp_unlikely(obj == NULL) && !at_limit) {
-		(void)mpp_reclaim(0, true);
-		obj = mpp_object_alloc(c, &at_limit);
-	}
-	if (mpp_likely(obj != NULL))
-		return obj;
-	mpp_cache_count_failed(c);
-	errno = ENOMEM;
-	return NULL;
+	return mpp_reclaim_alloc(c, c->size);
 }
 
 void *mp_cache_alloc(struct mp_cache *c)
@@ -63,8 +57,11 @@ void *mp_cache_zalloc(struct mp_cache *c)
 
 static mpp_noinline void free_slow(struct mp_cache *c, void *obj)
 {
-	int saved = errno;
+	int saved;
 
+	if (c->hard && mpp_fast_owns(c, obj) && mpp_likely(mpp_checked_push(c, obj)))
+		return;
+	saved = errno;
 	if (obj != NULL) {
 		(void)mpp_init();
 		mpp_object_free_any(c, obj);
@@ -88,12 +85,14 @@ int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
 		mpp_cache_report_dead(c, "mp_cache_alloc_bulk");
 		return -EINVAL;
 	}
-	if (mpp_object_alloc_bulk(c, n, objs, &at_limit))
-		return 0;
-	if (!at_limit) {
-		(void)mpp_reclaim(0, true);
+	if (mpp_likely(c->fail == NULL) || !mpp_fail_now(c->fail)) {
 		if (mpp_object_alloc_bulk(c, n, objs, &at_limit))
 			return 0;
+		if (!at_limit) {
+			(void)mpp_reclaim(0, true);
+			if (mpp_object_alloc_bulk(c, n, objs, &at_limit))
+				return 0;
+		}
 	}
 	mpp_cache_count_failed(c);
 	return -ENOMEM;

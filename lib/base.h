@@ -17,6 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef MPP_HARDENED
+#define MPP_HARDENED 0
+#endif
 #ifndef MPP_DEBUG_CHECKS
 #define MPP_DEBUG_CHECKS 0
 #endif

@@ -80,7 +80,7 @@ void mpp_cache_report_dead(const struct mp_cache *c, const char *where)
 	mpp_faults_report(&faults);
 }
 
-static bool is_sound(const struct mp_cache *c, const struct mpp_slab *s)
+bool mpp_cache_sound(const struct mp_cache *c, const struct mpp_slab *s)
 {
 	uint32_t id = mpp_cache_id(c);
 
@@ -88,8 +88,8 @@ static bool is_sound(const struct mp_cache *c, const struct mpp_slab *s)
 	       s->capacity == c->g.capacity && s->slot == c->g.slot;
 }
 
-static void fault_header(const struct mp_cache *c, const struct mpp_slab *s, const void *pointer,
-			 struct mpp_faults *faults)
+void mpp_cache_fault_header(const struct mp_cache *c, const struct mpp_slab *s,
+			    const void *pointer, struct mpp_faults *faults)
 {
 	struct mpp_fault *f;
 
@@ -105,7 +105,7 @@ struct mpp_slab *mpp_cache_slab(const struct mp_cache *c, void *head, const void
 
 	if (mpp_likely(mpp_slab_has_magic(s, mpp_cache_id(c))))
 		return s;
-	fault_header(c, s, pointer, faults);
+	mpp_cache_fault_header(c, s, pointer, faults);
 	return NULL;
 }
 
@@ -161,7 +161,7 @@ static unsigned supply_from_locked(struct mp_cache *c, struct mpp_link *head, ui
 
 	for (l = head->next; l != head && n < max && have < want; l = next) {
 		struct mpp_slab *s = slab_at(l);
-		bool sound = is_sound(c, s) &&
+		bool sound = mpp_cache_sound(c, s) &&
 			     is_link_of(c, head, l->next, offsetof(struct mpp_slab, link));
 
 		next = l->next;
@@ -169,7 +169,7 @@ static unsigned supply_from_locked(struct mp_cache *c, struct mpp_link *head, ui
 			continue; /* EMPTYING: its freer waits for the lock (I4) */
 		if (mpp_unlikely(!sound ||
 				 !unlink_locked(c, head, l, offsetof(struct mpp_slab, link)))) {
-			fault_header(c, s, s, faults);
+			mpp_cache_fault_header(c, s, s, faults);
 			cut_locked(head, l);
 			break;
 		}
@@ -200,8 +200,6 @@ static void construct(const struct mp_cache *c, const struct mpp_slab *s)
 	for (uint32_t i = 0; i < c->g.capacity; i++) {
 		void *obj = mpp_slab_object(s, &c->g, i);
 
-		if (c->poisoned)
-			mpp_poison_fill(obj, c->g.slot, MPP_POISON_FREE);
 		if (c->ctor != NULL)
 			c->ctor(obj);
 		else if (c->ctor_arg != NULL)
@@ -223,7 +221,9 @@ struct mpp_slab *mpp_cache_grow(struct mp_cache *c)
 	if (chunk == NULL)
 		return NULL;
 	s = mpp_slab_init(chunk, &c->g, mpp_cache_id(c));
-	if (c->poisoned || c->ctor != NULL || c->ctor_arg != NULL)
+	if (c->watch.letters != 0)
+		mpp_watch_slab(&c->watch, s, &c->g);
+	if (c->ctor != NULL || c->ctor_arg != NULL)
 		construct(c, s);
 	if (!mpp_map_publish(chunk, c->g.chunks, mpp_cache_id(c))) {
 		destruct(c, s);
@@ -254,10 +254,10 @@ static bool strip_one_locked(struct mp_cache *c, struct mpp_chain *chain,
 
 	if (mpp_list_empty(&c->empty))
 		return false;
-	if (!is_sound(c, s) ||
+	if (!mpp_cache_sound(c, s) ||
 	    !unlink_locked(c, &c->empty, &s->link, offsetof(struct mpp_slab, link)) ||
 	    !unlink_locked(c, &c->all, &s->all, offsetof(struct mpp_slab, all))) {
-		fault_header(c, s, s, faults);
+		mpp_cache_fault_header(c, s, s, faults);
 		cut_locked(&c->empty, &s->link);
 		c->empties = 0;
 		return false;
@@ -277,7 +277,7 @@ static void settle_one_locked(struct mp_cache *c, struct mpp_slab *s, struct mpp
 	bool linked = mpp_word_state(mpp_load_relaxed(&s->word)) == MPP_SLAB_EMPTYING;
 
 	if (linked && !unlink_locked(c, &c->partial, &s->link, offsetof(struct mpp_slab, link))) {
-		fault_header(c, s, s, faults);
+		mpp_cache_fault_header(c, s, s, faults);
 		mpp_slab_make_sick(s);
 		return;
 	}
@@ -351,7 +351,7 @@ void mpp_cache_strip_all(struct mp_cache *c, struct mpp_chain *chain)
 	for (l = c->all.next; l != &c->all; l = next) {
 		struct mpp_slab *s = mpp_container(l, struct mpp_slab, all);
 
-		if (!is_sound(c, s) ||
+		if (!mpp_cache_sound(c, s) ||
 		    !is_link_of(c, &c->all, l->next, offsetof(struct mpp_slab, all)))
 			break; /* what is damaged is left alone for good */
 		next = l->next;
@@ -390,18 +390,40 @@ size_t mpp_cache_retire(struct mp_cache *c, struct mpp_chain *chain)
 	return bytes;
 }
 
+static void raise_peak(struct mp_cache *c, size_t n)
+{
+	/* relaxed: a mark, it guards nothing */
+	size_t peak = mpp_load_relaxed(&c->peak);
+
+	/* relaxed: as above */
+	while (n > peak && !mpp_cas_weak_relaxed(&c->peak, &peak, n))
+		continue;
+}
+
 void mpp_cache_count_taken(struct mp_cache *c, size_t n)
 {
 	/* relaxed: counts and marks, they guard nothing */
 	uint64_t taken = mpp_add_relaxed(&c->taken, n) + n;
 	/* relaxed: as above */
 	size_t out = (size_t)(taken - mpp_load_relaxed(&c->returned));
-	/* relaxed: as above */
-	size_t peak = mpp_load_relaxed(&c->peak);
 
-	/* relaxed: as above; out may be stale and then is only too large by what is on its way */
-	while (out > peak && out <= SIZE_MAX / 2 && !mpp_cas_weak_relaxed(&c->peak, &peak, out))
-		continue;
+	/* out may be stale and then is only too large by what is on its way */
+	if (!c->counted && out <= SIZE_MAX / 2)
+		raise_peak(c, out);
+}
+
+void mpp_cache_count_allocs(struct mp_cache *c, size_t n)
+{
+	/* relaxed: counts and marks, they guard nothing */
+	mpp_add_relaxed(&c->allocs, n);
+	/* relaxed: as above */
+	raise_peak(c, mpp_load_relaxed(&c->live));
+}
+
+void mpp_cache_count_leaked(struct mp_cache *c)
+{
+	/* relaxed: a count */
+	mpp_add_relaxed(&c->leaked, 1);
 }
 
 void mpp_cache_count_returned(struct mp_cache *c, size_t n)

@@ -8,6 +8,7 @@
 #ifndef MPP_CACHE_H
 #define MPP_CACHE_H
 
+#include "debug.h"
 #include "lock.h"
 #include "map.h"
 #include "report.h"
@@ -20,6 +21,14 @@
 /* Caches with ids below this have their magazine's slot inside the thread's state. */
 #define MPP_INLINE_IDS 256u
 #define MPP_SLOT_SIZE 32u
+
+/* Which allocations are made to fail. */
+struct mpp_fail {
+	_Atomic uint32_t when;	/* atomic: enum mp_fail_when */
+	_Atomic uint64_t n;	/* atomic: see there; not 0 unless NEVER */
+	_Atomic uint64_t seed;	/* atomic: of ONE_IN */
+	_Atomic uint64_t seen;	/* atomic: allocations counted */
+};
 
 struct mp_cache {
 	/* the hit path: one line, constant while the cache lives */
@@ -37,10 +46,15 @@ struct mp_cache {
 	void (*ctor_arg)(void *obj, void *arg);		/* const: or NULL */
 	void (*dtor_arg)(void *obj, void *arg);		/* const: or NULL */
 	void *arg;					/* const */
-	bool direct;		/* const: no magazines: limited or poisoned */
-	bool poisoned;		/* const: fill and verify 0xCC */
+	struct mpp_watch watch;	/* const: what is looked at in its objects */
+	bool direct;		/* const: no magazines: limited or huge */
+	bool special;		/* const: not served by the hit path */
+	bool hard;		/* const: hardened, and nothing else: served by checked.h */
+	bool counted;		/* const: live, allocs and peak are kept exactly */
 	bool builtin;		/* const */
 	uint32_t magazine_max;	/* const: most objects a thread's magazine may hold */
+	struct mpp_fail *fail;	/* const after the first allocation: or NULL */
+	struct mpp_fail own_fail;	/* what mp_cache_set_fail() sets */
 	_Atomic size_t max_objects;	/* atomic: 0 is no limit; set before first use */
 	char name[MPP_NAME_MAX];	/* const */
 	struct mp_cache *next;		/* lock:registry, in the line of tombstones */
@@ -64,7 +78,9 @@ struct mp_cache {
 	_Atomic uint64_t returned;	/* atomic: objects that came back */
 	_Atomic size_t peak;		/* atomic: most of taken - returned */
 	_Atomic uint64_t failed;	/* atomic */
-	_Atomic size_t live;		/* atomic: of limited caches only, exact */
+	_Atomic size_t live;		/* atomic: of counted caches only, exact */
+	_Atomic uint64_t allocs;	/* atomic: as above */
+	_Atomic size_t leaked;		/* atomic: objects lost on purpose */
 };
 
 _Static_assert(offsetof(struct mp_cache, magic) < MPP_LINE, "the hit path reads one line");
@@ -83,6 +99,11 @@ struct mpp_faults {
 struct mpp_fault *mpp_cache_fault(struct mpp_faults *f, enum mp_error_kind kind,
 				  const struct mp_cache *c, const void *pointer,
 				  const char *where);
+/* A damaged header of a slab. */
+void mpp_cache_fault_header(const struct mp_cache *c, const struct mpp_slab *s,
+			    const void *pointer, struct mpp_faults *faults);
+/* Whether a header is that of a slab of c, all of what is constant in it. */
+bool mpp_cache_sound(const struct mp_cache *c, const struct mpp_slab *s);
 /* Fill in what is known of the object at index of a slab. */
 void mpp_cache_describe(struct mpp_fault *f, const struct mp_cache *c, const struct mpp_slab *s,
 			const void *pointer);
@@ -172,10 +193,15 @@ void mpp_cache_count_taken(struct mp_cache *c, size_t n);
 void mpp_cache_count_returned(struct mp_cache *c, size_t n);
 void mpp_cache_count_failed(struct mp_cache *c);
 
-/* Objects out of slabs: live or in magazines. */
+/* Counted caches: n objects went to the program. */
+void mpp_cache_count_allocs(struct mp_cache *c, size_t n);
+/* An object was damaged and will not be used again. */
+void mpp_cache_count_leaked(struct mp_cache *c);
+
+/* Objects out of slabs: live, in magazines or leaked. */
 size_t mpp_cache_out(const struct mp_cache *c);
 
-/* Limited caches: one more live object, if there may be. */
+/* Counted caches: n more live objects, if there may be. */
 bool mpp_cache_admit(struct mp_cache *c, size_t n);
 void mpp_cache_release(struct mp_cache *c, size_t n);
 

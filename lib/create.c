@@ -6,14 +6,18 @@
 
 #include "budget.h"
 #include "check.h"
+#include "fail.h"
 #include "init.h"
 #include "object.h"
+#include "os.h"
 #include "walk.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define KNOWN_FLAGS (MP_HWCACHE_ALIGN | MP_POISON | MP_TYPE_STABLE | MP_ZERO_ON_FREE | MP_PANIC)
+#define KNOWN_FLAGS \
+	(MP_HWCACHE_ALIGN | MP_POISON | MP_RED_ZONE | MP_STORE_USER | MP_CONSISTENCY_CHECKS | \
+	 MP_TYPE_STABLE | MP_ZERO_ON_FREE | MP_PANIC | MP_HARDENED)
 
 /* The alignment asked for, made one that slots can have; 0 if it is none. */
 static size_t normal_align(size_t align, size_t size, unsigned flags)
@@ -72,6 +76,8 @@ static struct mp_cache *create(struct mpp_cache_spec *spec, size_t align)
 		error = ENOMEM;
 		if (mpp_init())
 			c = mpp_cache_make(spec, &error);
+		if (c != NULL && (c->watch.letters & MPP_D_USERS))
+			mpp_os_stack_ready();
 	}
 	if (c != NULL)
 		return c;
@@ -184,7 +190,8 @@ int mp_cache_destroy(struct mp_cache *c)
 		return -EPERM;
 	mpp_thread_bury_orphans();
 	forget_everywhere(c);
-	live = mpp_cache_out(c);
+	/* relaxed: nobody works on the cache any more */
+	live = mpp_cache_out(c) - mpp_load_relaxed(&c->leaked);
 	if (live != 0)
 		return refuse_busy(c, live);
 	mpp_registry_seal(c);
@@ -215,12 +222,32 @@ int mp_cache_set_max(struct mp_cache *c, size_t n)
 	}
 	if (c->builtin)
 		return -EPERM;
-	/* relaxed: no allocation was made, none runs */
-	if (mpp_load_relaxed(&c->taken) != 0)
+	/* a refused allocation counts: it may have left a magazine, which a limited cache has not;
+	 * relaxed: none was made, none runs */
+	if (mpp_load_relaxed(&c->taken) != 0 || mpp_load_relaxed(&c->failed) != 0)
 		return -EBUSY;
 	/* relaxed: as above */
 	mpp_store_relaxed(&c->max_objects, n);
-	c->direct = n != 0 || c->poisoned || c->magazine_max == 0;
+	mpp_cache_route(c);
+	return 0;
+}
+
+int mp_cache_set_fail(struct mp_cache *c, enum mp_fail_when when, uint64_t n, uint64_t seed)
+{
+	if (c == NULL || when > MP_FAIL_ONE_IN || (n == 0 && when != MP_FAIL_NEVER))
+		return -EINVAL;
+	if (!mpp_cache_alive(c)) {
+		mpp_cache_report_dead(c, "mp_cache_set_fail");
+		return -EINVAL;
+	}
+	/* relaxed: no allocation was made, none runs */
+	if (c->fail != &c->own_fail && mpp_load_relaxed(&c->taken) != 0)
+		return -EBUSY;
+	mpp_fail_set(&c->own_fail, when, n, seed);
+	if (c->fail != &c->own_fail) {
+		c->fail = &c->own_fail;
+		mpp_cache_route(c);
+	}
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * debug.c - layer 4: poison.
+ * debug.c - layer 4: marks, red zones, poison, and where they are.
  */
 #include "debug.h"
 
@@ -22,4 +22,151 @@ size_t mpp_poison_check(const void *p, size_t size, unsigned char byte)
 		if (bytes[i] != byte)
 			return i;
 	return size;
+}
+
+static size_t users_size(unsigned letters)
+{
+	return letters & MPP_D_USERS ? 2 * sizeof(struct mpp_user) : 0;
+}
+
+static size_t asked_size(unsigned letters)
+{
+	return letters & MPP_D_ZONES ? sizeof(uint32_t) : 0;
+}
+
+struct mpp_extra mpp_watch_extra(unsigned letters)
+{
+	struct mpp_extra extra = {
+		.note = users_size(letters) + asked_size(letters) +
+			((letters & ~MPP_D_TRACE) != 0),
+		.gap = letters & MPP_D_ZONES ? MPP_RED_SIZE : 0,
+	};
+
+	return extra;
+}
+
+void mpp_watch_init(struct mpp_watch *w, const struct mpp_geometry *g, unsigned letters,
+		    size_t size, bool built)
+{
+	size_t notes = offsetof(struct mpp_slab, bits) + g->words * sizeof(mpp_bits);
+
+	w->letters = letters;
+	w->size = letters & MPP_D_ZONES ? (uint32_t)size : g->slot;
+	w->reach = 0;
+	w->users = (uint32_t)notes;
+	w->sizes = w->users + (uint32_t)users_size(letters) * g->capacity;
+	w->marks = w->sizes + (uint32_t)asked_size(letters) * g->capacity;
+	w->built = built;
+	if (letters & MPP_D_ZONES)
+		w->reach = (uint32_t)mpp_min(g->slot - MPP_RED_SIZE, size + MPP_RED_REACH);
+}
+
+struct mpp_user *mpp_watch_users(const struct mpp_watched *o)
+{
+	struct mpp_user *users = mpp_at(o->s, o->w->users);
+
+	return o->w->letters & MPP_D_USERS ? users + 2 * (size_t)o->index : NULL;
+}
+
+static uint32_t *asked_of(const struct mpp_watched *o)
+{
+	return (uint32_t *)mpp_at(o->s, o->w->sizes) + o->index;
+}
+
+size_t mpp_watch_asked(const struct mpp_watched *o)
+{
+	return o->w->reach != 0 ? *asked_of(o) : o->w->size;
+}
+
+static bool is_poisoned(const struct mpp_watch *w)
+{
+	return (w->letters & MPP_D_POISON) && !w->built;
+}
+
+void mpp_watch_dress(const struct mpp_watched *o, size_t asked)
+{
+	if (o->w->reach != 0) {
+		*asked_of(o) = (uint32_t)asked;
+		memset(mpp_at(o->obj, asked), MPP_RED, o->w->size - asked);
+	}
+	if (is_poisoned(o->w))
+		memset(o->obj, MPP_POISON_FRESH, o->w->reach != 0 ? asked : o->w->size);
+}
+
+void mpp_watch_undress(const struct mpp_watched *o)
+{
+	if (o->w->reach != 0) /* a free object has no use but to be whole */
+		*asked_of(o) = o->w->size;
+	if (is_poisoned(o->w))
+		memset(o->obj, MPP_POISON_FREE, o->w->size);
+	else if ((o->w->letters & MPP_D_ZERO) && !o->w->built)
+		memset(o->obj, 0, o->w->size);
+}
+
+static char *left_zone(const struct mpp_watched *o)
+{
+	return (char *)o->obj - MPP_RED_SIZE;
+}
+
+void mpp_watch_mend(const struct mpp_watched *o)
+{
+	size_t asked = mpp_watch_asked(o);
+
+	if (o->w->reach == 0)
+		return;
+	memset(left_zone(o), MPP_RED, MPP_RED_SIZE);
+	memset(mpp_at(o->obj, asked), MPP_RED, o->w->reach - asked);
+}
+
+void mpp_watch_slab(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g)
+{
+	struct mpp_watched o = { .w = w, .s = s, .g = g };
+
+	for (o.index = 0; mpp_watch_is_marked(w) && o.index < g->capacity; o.index++) {
+		o.obj = mpp_slab_object(s, g, o.index);
+		/* relaxed: the slab is not published yet */
+		mpp_store_relaxed(mpp_watch_mark(&o), MPP_MARK_FREE);
+		if (mpp_watch_users(&o) != NULL)
+			memset(mpp_watch_users(&o), 0, users_size(w->letters));
+		if (w->reach != 0)
+			*asked_of(&o) = w->size;
+		mpp_watch_mend(&o);
+		mpp_watch_undress(&o);
+	}
+}
+
+static struct mpp_damage damage(enum mp_error_kind kind, ptrdiff_t start, size_t at, size_t size)
+{
+	struct mpp_damage d = { false, kind, start + (ptrdiff_t)at, size - at };
+
+	d.found = at < size;
+	return d;
+}
+
+struct mpp_damage mpp_watch_zones(const struct mpp_watched *o, bool racy)
+{
+	size_t asked = racy ? o->w->size : mpp_watch_asked(o);
+	struct mpp_damage d = { .found = false };
+
+	if (o->w->reach == 0)
+		return d;
+	if (asked > o->w->size) /* the note itself is damaged: look at what is surely zone */
+		asked = o->w->size;
+	d = damage(MP_ERROR_OVERFLOW, (ptrdiff_t)asked,
+		   mpp_poison_check(mpp_at(o->obj, asked), o->w->reach - asked, MPP_RED),
+		   o->w->reach - asked);
+	if (d.found)
+		return d;
+	return damage(MP_ERROR_UNDERFLOW, -(ptrdiff_t)MPP_RED_SIZE,
+		      mpp_poison_check(left_zone(o), MPP_RED_SIZE, MPP_RED), MPP_RED_SIZE);
+}
+
+struct mpp_damage mpp_watch_poison(const struct mpp_watched *o)
+{
+	struct mpp_damage d = { .found = false };
+
+	if (!is_poisoned(o->w))
+		return d;
+	return damage(MP_ERROR_USE_AFTER_FREE_WRITE, 0,
+		      mpp_poison_check(o->obj, o->w->size, MPP_POISON_FREE), o->w->size);
 }

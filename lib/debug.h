@@ -1,21 +1,137 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * debug.h - layer 4: poison.
+ * debug.h - layer 4: what is noted of an object that is watched.
  *
- * Fills objects and finds what was written into them since.  Red zones and
- * tracking belong here too when they come.
+ *	slab:  header | free list | users | sizes | marks | objects
+ *	slot:  | object, size asked for | right red zone ... | left red zone of the next |
+ *
+ * A mark says whether an object is in the program's hands; it changes by an
+ * exchange, so of two frees exactly one finds the object live.  It stands in the header,
+ * out of reach of a small overflow.  Fills: 0xCD handed out, 0xCC free, 0xBB red zone.
+ *
+ * Knows slabs, not caches: what to do about a finding is for checked.c.
  */
 #ifndef MPP_DEBUG_H
 #define MPP_DEBUG_H
 
-#include "base.h"
+#include "options.h"
+#include "report.h"
+#include "slab.h"
 
 #define MPP_POISON_FREE 0xcc	/* a freed object */
 #define MPP_POISON_FRESH 0xcd	/* an object just handed out */
+#define MPP_RED 0xbb		/* a red zone */
+
+#define MPP_RED_SIZE 16u	/* bytes of the left red zone, the least of the right one */
+#define MPP_RED_REACH 64u	/* behind the object, so much is looked at */
+
+enum mpp_mark {
+	MPP_MARK_LIVE = 0x5a,
+	MPP_MARK_FREE = 0xa5,	/* in the slab or on a thread's hands */
+	MPP_MARK_LOST = 0x3c,	/* damaged, leaked on purpose */
+};
+
+/* How a cache watches its objects; constant while it lives. */
+struct mpp_watch {
+	unsigned letters;	/* MPP_D_*, 0 is not at all */
+	uint32_t size;		/* what poison fills */
+	uint32_t reach;		/* end of the right red zone, from the object; 0 without */
+	uint32_t users;		/* where the notes are, from the slab's header */
+	uint32_t sizes;
+	uint32_t marks;
+	bool built;		/* has a constructor: never written while free */
+};
 
 void mpp_poison_fill(void *p, size_t size, unsigned char byte);
 
 /* Offset of the first byte that is not byte, or size. */
 size_t mpp_poison_check(const void *p, size_t size, unsigned char byte);
+
+/* What letters take in the slab. */
+struct mpp_extra mpp_watch_extra(unsigned letters);
+void mpp_watch_init(struct mpp_watch *w, const struct mpp_geometry *g, unsigned letters,
+		    size_t size, bool built);
+
+/* One object that is looked at. */
+struct mpp_watched {
+	const struct mpp_watch *w;
+	struct mpp_slab *s;
+	const struct mpp_geometry *g;
+	void *obj;
+	uint32_t index;
+};
+
+typedef _Atomic(unsigned char) mpp_mark_cell;
+
+/* Whether objects have marks: no letter but T goes without. */
+mpp_inline bool mpp_watch_is_marked(const struct mpp_watch *w)
+{
+	return (w->letters & ~MPP_D_TRACE) != 0;
+}
+
+/* All objects free: marks, poison and red zones as they are then. */
+void mpp_watch_slab(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g);
+
+mpp_inline mpp_mark_cell *mpp_watch_cell(const struct mpp_watch *w, struct mpp_slab *s,
+					 uint32_t index)
+{
+	return (mpp_mark_cell *)mpp_at(s, w->marks + index);
+}
+
+/* By who holds the free object: it is live now; false if it was not marked free. */
+mpp_inline bool mpp_mark_take(mpp_mark_cell *cell)
+{
+	/* relaxed: nobody else takes this object; a second free of it that comes before the
+	 * store finds it free, one behind it finds it live, as the new holder's own would */
+	if (mpp_unlikely(mpp_load_relaxed(cell) != MPP_MARK_FREE))
+		return false;
+	/* relaxed: as above; how the program hands the object on orders its free */
+	mpp_store_relaxed(cell, MPP_MARK_LIVE);
+	return true;
+}
+
+/* Set the mark; what it was. */
+mpp_inline enum mpp_mark mpp_mark_set(mpp_mark_cell *cell, enum mpp_mark to)
+{
+	/* acq_rel: of two frees one sees the other's mark; what the freer did to the object
+	 * comes before who finds it free.  Pairs with itself */
+	return (enum mpp_mark)mpp_swap_acq_rel(cell, (unsigned char)to);
+}
+
+mpp_inline mpp_mark_cell *mpp_watch_mark(const struct mpp_watched *o)
+{
+	return mpp_watch_cell(o->w, o->s, o->index);
+}
+
+mpp_inline enum mpp_mark mpp_watch_marked(const struct mpp_watched *o)
+{
+	/* relaxed: a look; exact for who holds the object */
+	return (enum mpp_mark)mpp_load_relaxed(mpp_watch_mark(o));
+}
+
+/* The size asked for; the object's without red zones. */
+size_t mpp_watch_asked(const struct mpp_watched *o);
+
+/* Handed out: the size, the red zone behind it, fresh contents. */
+void mpp_watch_dress(const struct mpp_watched *o, size_t asked);
+/* Taken back: poison or zeroes, the whole red zone. */
+void mpp_watch_undress(const struct mpp_watched *o);
+
+/* What is wrong with the bytes of an object. */
+struct mpp_damage {
+	bool found;
+	enum mp_error_kind kind;
+	ptrdiff_t at;			/* from the start of the object */
+	size_t left;			/* bytes from there to the end of what was looked at */
+};
+
+/* racy: only what no lawful user writes, for an object that others work with. */
+struct mpp_damage mpp_watch_zones(const struct mpp_watched *o, bool racy);
+struct mpp_damage mpp_watch_poison(const struct mpp_watched *o);
+/* Make the red zones whole again. */
+void mpp_watch_mend(const struct mpp_watched *o);
+
+/* Notes of who allocated and who freed; NULL if they are not kept. */
+struct mpp_user *mpp_watch_users(const struct mpp_watched *o);
 
 #endif /* MPP_DEBUG_H */

@@ -19,6 +19,7 @@
 #include "os.h"
 #include "report.h"
 #include "thread.h"
+#include "walk.h"
 
 static void prepare(void)
 {
@@ -42,10 +43,22 @@ static void release(void)
 	mpp_registry_unlock();
 }
 
+/* What other threads had counted and not yet taken, or put and not yet counted. */
+static void count_again(struct mp_cache *c)
+{
+	size_t out, cached = mpp_walk_cached_locked(c, &out);
+
+	/* relaxed: the child has one thread */
+	mpp_store_relaxed(&c->live, out - mpp_min(out, cached + mpp_load_relaxed(&c->leaked)));
+}
+
 static void in_child(void)
 {
 	mpp_thread_after_fork();
 	mpp_registry_after_fork();
+	for (unsigned id = 1; id < mpp_registry_end_locked(); id++)
+		if (mpp_registry_get(id) != NULL && mpp_registry_get(id)->counted)
+			count_again(mpp_registry_get(id));
 	release();
 }
 

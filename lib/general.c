@@ -5,6 +5,8 @@
  */
 #include "base.h"
 
+#include "checked.h"
+#include "fail.h"
 #include "fast.h"
 #include "init.h"
 #include "large.h"
@@ -29,6 +31,8 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 
 	if (mpp_unlikely(size > PTRDIFF_MAX))
 		return fail(ENOMEM); /* hopeless: no need to empty the caches first */
+	if (mpp_unlikely(mpp_fail_large) && mpp_fail_now(&mpp_fail_environment))
+		return fail(ENOMEM);
 	if (mpp_likely(align <= mpp_os_page() && size <= MPP_SPAN_CACHE_MOST)) {
 		p = mpp_spans_pop(mpp_thread_get(), pages);
 		if (mpp_likely(p != NULL)) {
@@ -46,17 +50,26 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 	return p != NULL ? p : fail(ENOMEM);
 }
 
+/* From a class, asked bytes, when its magazine is empty or its cache watched. */
+static mpp_noinline void *class_slow(unsigned cls, size_t asked)
+{
+	void *obj;
+
+	if (mpp_unlikely(!mpp_init()))
+		return fail(ENOMEM);
+	obj = mpp_classes[cls]->hard ? mpp_checked_pop(mpp_classes[cls]) : NULL;
+	return obj != NULL ? obj : mpp_reclaim_alloc(mpp_classes[cls], mpp_max(asked, 1));
+}
+
 /* Of a size that the classes do not fit, or when the magazine is empty. */
 static mpp_noinline void *alloc_slow(size_t size)
 {
 	bool zeroed;
 
+	if (size <= MP_MAX_FIXED_SIZE)
+		return class_slow(mpp_class_of(mpp_max(size, 1)), size);
 	if (mpp_unlikely(!mpp_init()))
 		return fail(ENOMEM);
-	if (size == 0)
-		size = 1;
-	if (mpp_class_fits(size))
-		return mp_cache_alloc(mpp_classes[mpp_class_of(size)]);
 	return large_alloc(size, 1, &zeroed);
 }
 
@@ -97,6 +110,15 @@ void *mp_calloc(size_t n, size_t size)
 	return mp_zalloc(n * size);
 }
 
+static void *class_alloc(unsigned cls, size_t asked)
+{
+	void *obj;
+
+	if (mpp_likely(mpp_pop(mpp_fast_slot((cls + 1) * MPP_SLOT_SIZE), &obj)))
+		return obj;
+	return class_slow(cls, asked);
+}
+
 void *mp_aligned_alloc(size_t align, size_t size)
 {
 	bool zeroed;
@@ -104,7 +126,7 @@ void *mp_aligned_alloc(size_t align, size_t size)
 	if (!mpp_is_pow2(align) || align > MPP_LARGE_ALIGN_MAX)
 		return fail(EINVAL);
 	if (mpp_max(align, size) <= MP_MAX_FIXED_SIZE) /* classes are aligned to their size */
-		return mp_alloc(mpp_max(align, size));
+		return class_alloc(mpp_class_of(mpp_max(align, size)), size);
 	if (!mpp_init())
 		return fail(ENOMEM);
 	return large_alloc(mpp_max(size, 1), align, &zeroed);
@@ -156,11 +178,23 @@ static void free_large(void *p, const struct mpp_found *found)
 		report_large(found, p, verdict);
 }
 
+/* The hit path of a free into a hardened cache. */
+static bool push_hard(void *p)
+{
+	unsigned code = mpp_map_get(p);
+	struct mp_cache *c = code - 1 < MPP_ID_MAX ? mpp_registry_get(code) : NULL;
+
+	return c != NULL && c->hard && mpp_fast_owns(c, p) && mpp_checked_push(c, p);
+}
+
 static mpp_noinline void free_slow(void *p)
 {
-	int saved = errno;
 	struct mpp_found found = { .code = 0 };
+	int saved;
 
+	if (push_hard(p))
+		return;
+	saved = errno;
 	if (p != NULL) {
 		(void)mpp_init();
 		if (mpp_map_get(p) >= MPP_CODE_LARGE)
@@ -173,22 +207,26 @@ static mpp_noinline void free_slow(void *p)
 	errno = saved;
 }
 
-void mp_free(void *p)
+/* The hit path of a free: whether p is an object and there was room for it. */
+mpp_inline bool push(void *p)
 {
+	const void *chunk = (const void *)((uintptr_t)p & ~MPP_CHUNK_MASK);
 	unsigned code = mpp_map_get(p);
 	const struct mp_cache *c;
 
-	if (mpp_likely(code - 1 < MPP_INLINE_IDS - 1)) {
-		const void *chunk = (const void *)((uintptr_t)p & ~MPP_CHUNK_MASK);
+	if (mpp_unlikely(code - 1 >= MPP_INLINE_IDS - 1))
+		return false;
+	/* relaxed: M4 of map.h, the cache lives while it has objects */
+	c = mpp_load_relaxed(&mpp_caches[code]);
+	/* the slot of a cache that may not be served there is always full */
+	return mpp_likely(mpp_slab_index(chunk, p, &c->g) < c->g.capacity) &&
+	       mpp_push(mpp_fast_slot(code * MPP_SLOT_SIZE), p);
+}
 
-		/* relaxed: M4 of map.h, the cache lives while it has objects */
-		c = mpp_load_relaxed(&mpp_caches[code]);
-		/* the slot of a cache that may not be served there is always full */
-		if (mpp_likely(mpp_slab_index(chunk, p, &c->g) < c->g.capacity) &&
-		    mpp_likely(mpp_push(mpp_fast_slot(code * MPP_SLOT_SIZE), p)))
-			return;
-	}
-	free_slow(p);
+void mp_free(void *p)
+{
+	if (mpp_unlikely(!push(p)))
+		free_slow(p);
 }
 
 /* What is wrong with a pointer that is not the start of a live object. */
@@ -210,9 +248,14 @@ static size_t usable(const void *p, struct mpp_found *found, const char *where)
 	size_t size;
 
 	(void)mpp_init();
-	mpp_object_find(p, found);
-	if (found->cache != NULL && found->index < found->cache->g.capacity)
-		return found->cache->builtin ? found->cache->g.slot : found->cache->size;
+	mpp_find(p, found);
+	if (found->cache != NULL && found->index < found->cache->g.capacity) {
+		size = mpp_checked_live(found->cache, (void *)(uintptr_t)p);
+		if (mpp_likely(size != 0))
+			return size;
+		report(MP_ERROR_DOUBLE_FREE, found, p, where);
+		return 0;
+	}
 	if (found->code == MPP_CODE_LARGE) {
 		size = mpp_large_size(p, found->head);
 		if (size != 0)
@@ -255,6 +298,8 @@ static bool is_of_size(const struct claim *claim, const struct mpp_found *found,
 	/* memory for a large alignment comes from a larger class */
 	size_t most = mpp_max(claim->align, claim->size), size = claim->size;
 
+	if (found->cache != NULL && found->cache->builtin && found->cache->watch.reach != 0)
+		return mpp_max(size, 1) == have;
 	if (found->cache != NULL && !found->cache->builtin)
 		return size <= found->cache->size;
 	if (found->cache != NULL)
@@ -280,19 +325,20 @@ static void report_mismatch(const struct claim *claim, const struct mpp_found *f
 	mpp_faults_report(&faults);
 }
 
-static mpp_noinline void free_checked(const struct claim *claim)
+static mpp_noinline void free_checked(void *p, size_t align, size_t size, const char *where)
 {
+	struct claim claim = { p, align, size, where };
 	struct mpp_found found;
 	int saved = errno;
 	size_t have;
 
-	if (claim->p == NULL)
+	if (p == NULL)
 		return;
-	have = usable(claim->p, &found, claim->where);
-	if (have != 0 && mpp_likely(is_of_size(claim, &found, have)))
-		mp_free(claim->p);
+	have = usable(p, &found, where);
+	if (have != 0 && mpp_likely(is_of_size(&claim, &found, have)))
+		mp_free(p);
 	else if (have != 0)
-		report_mismatch(claim, &found, have);
+		report_mismatch(&claim, &found, have);
 	errno = saved;
 }
 
@@ -304,22 +350,14 @@ static bool is_in_class(const void *p, size_t size)
 
 void mp_free_sized(void *p, size_t size)
 {
-	struct claim claim = { p, 1, size, "mp_free_sized" };
-
-	if (mpp_likely(is_in_class(p, size)))
-		mp_free(p);
-	else
-		free_checked(&claim);
+	if (mpp_unlikely(!is_in_class(p, size)) || mpp_unlikely(!push(p)))
+		free_checked(p, 1, size, "mp_free_sized");
 }
 
 void mp_free_aligned_sized(void *p, size_t align, size_t size)
 {
-	struct claim claim = { p, align, size, "mp_free_aligned_sized" };
-
-	if (mpp_likely(is_in_class(p, mpp_max(align, size))))
-		mp_free(p);
-	else
-		free_checked(&claim);
+	if (mpp_unlikely(!is_in_class(p, mpp_max(align, size))) || mpp_unlikely(!push(p)))
+		free_checked(p, align, size, "mp_free_aligned_sized");
 }
 
 /* ---- realloc */
@@ -332,6 +370,14 @@ static void *resize_large(void *p, const struct mpp_found *found, size_t size)
 	if (mpp_large_resize(p, found->head, mp_good_size(size)))
 		return p;
 	return mpp_large_move(p, found->head, size);
+}
+
+/* Whether an object of have bytes is the one for size. */
+static bool fits(const struct mp_cache *c, size_t size, size_t have)
+{
+	if (c->builtin && c->watch.reach != 0)
+		return size == have; /* the red zone begins there */
+	return c->builtin ? mp_good_size(size) == have : size <= have;
 }
 
 void *mp_realloc(void *p, size_t size)
@@ -351,7 +397,7 @@ void *mp_realloc(void *p, size_t size)
 		to = resize_large(p, &found, size);
 		if (to != NULL)
 			return to;
-	} else if (found.cache->builtin ? mp_good_size(size) == have : size <= have) {
+	} else if (fits(found.cache, size, have)) {
 		return p;
 	}
 	to = mp_alloc(size);

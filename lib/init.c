@@ -8,6 +8,7 @@
 #include "init.h"
 
 #include "budget.h"
+#include "fail.h"
 #include "magazine.h"
 #include "options.h"
 #include "os.h"
@@ -40,10 +41,55 @@ static void set_properties(struct mp_cache *c, const struct mpp_cache_spec *spec
 		/* relaxed: published by mpp_registry_add */
 		mpp_store_relaxed(&c->max_objects, spec->args->max_objects);
 	}
+}
+
+static unsigned letters_of_flags(unsigned flags)
+{
+	return (flags & MP_POISON ? MPP_D_POISON : 0) |
+	       (flags & MP_RED_ZONE ? MPP_D_ZONES : 0) |
+	       (flags & MP_STORE_USER ? MPP_D_USERS : 0) |
+	       (flags & MP_CONSISTENCY_CHECKS ? MPP_D_CHECKS : 0) |
+	       (flags & MP_HARDENED ? MPP_D_HARDENED : 0);
+}
+
+/* What is watched: what the flags and the environment say, and may not be forbidden. */
+static unsigned letters_of(const struct mp_cache *c)
+{
+	unsigned letters = letters_of_flags(c->flags) | mpp_options_debug(&mpp_options, c->name);
+
+	if (MPP_HARDENED)
+		letters |= MPP_D_HARDENED;
 	/* nothing is written into free objects of type-stable caches, nor zeroes over poison */
-	c->poisoned = (spec->flags & MP_POISON) ||
-		      (mpp_options.poison && mpp_options_debugs(&mpp_options, c->name) &&
-		       !(spec->flags & (MP_TYPE_STABLE | MP_ZERO_ON_FREE)));
+	if (c->flags & (MP_TYPE_STABLE | MP_ZERO_ON_FREE))
+		letters &= ~(MPP_D_POISON | MPP_D_ZERO);
+	return letters;
+}
+
+/* Who serves the cache follows from what is watched and limited. */
+void mpp_cache_route(struct mp_cache *c)
+{
+	const unsigned exact = MPP_D_CHECKS | MPP_D_ZONES | MPP_D_POISON | MPP_D_USERS;
+	/* relaxed: set before the first allocation */
+	bool limited = mpp_load_relaxed(&c->max_objects) != 0;
+
+	c->direct = c->magazine_max == 0 || limited;
+	c->counted = limited || (c->watch.letters & exact) != 0;
+	c->special = c->direct || c->watch.letters != 0 || c->fail != NULL ||
+		     (c->flags & MP_ZERO_ON_FREE) != 0;
+	c->hard = c->watch.letters == MPP_D_HARDENED && !c->direct && c->fail == NULL &&
+		  c->g.chunks == 1 && !(c->flags & MP_ZERO_ON_FREE);
+	if (c->special && !c->direct) /* its magazines are where the hit path does not look */
+		mpp_store_relaxed(&c->slot_offset, 0); /* relaxed: as above */
+}
+
+static void set_geometry(struct mp_cache *c)
+{
+	unsigned letters = letters_of(c);
+	struct mpp_extra extra = mpp_watch_extra(letters);
+
+	mpp_geometry_init(&c->g, c->size, c->align, &extra);
+	mpp_watch_init(&c->watch, &c->g, letters, c->size, c->ctor != NULL || c->ctor_arg != NULL);
+	c->magazine_max = mpp_magazine_max(c->g.slot);
 }
 
 struct mp_cache *mpp_cache_make(const struct mpp_cache_spec *spec, int *error)
@@ -53,15 +99,12 @@ struct mp_cache *mpp_cache_make(const struct mpp_cache_spec *spec, int *error)
 	if (c == NULL)
 		return NULL;
 	set_properties(c, spec);
-	mpp_geometry_init(&c->g, spec->size, spec->align);
+	set_geometry(c);
 	mpp_list_init(&c->all);
 	mpp_list_init(&c->partial);
 	mpp_list_init(&c->empty);
-	c->magazine_max = mpp_magazine_max(c->g.slot);
-	/* relaxed: set before the first allocation */
-	c->direct = c->poisoned || c->magazine_max == 0 || mpp_load_relaxed(&c->max_objects) != 0;
-	if (spec->flags & MP_ZERO_ON_FREE) /* every free goes the slow way */
-		mpp_store_relaxed(&c->slot_offset, 0); /* relaxed: published below */
+	mpp_fail_attach(c);
+	mpp_cache_route(c);
 	mpp_registry_add(c);
 	return c;
 }
@@ -91,6 +134,7 @@ static bool start_core(void)
 	if (!core_ready) {
 		mpp_options_read();
 		mpp_budget_set_limit(mpp_options.limit);
+		mpp_fail_init();
 		mpp_slab_set_secret((uintptr_t)mpp_os_entropy());
 		mpp_thread_init(mpp_magazine_empty);
 		core_ready = true;
@@ -118,6 +162,8 @@ bool mpp_init_slow(void)
 	mpp_lock_release(&start_lock);
 	if (first) {
 		mpp_fork_init();
+		if (mpp_options_asks_for(&mpp_options, MPP_D_USERS))
+			mpp_os_stack_ready();
 		if (mpp_options.stats_at_exit)
 			mpp_os_at_exit(mpp_print_at_exit);
 	}

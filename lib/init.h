@@ -35,6 +35,9 @@ struct mpp_cache_spec {
 /* Create and register; NULL and *error without memory or ids. */
 struct mp_cache *mpp_cache_make(const struct mpp_cache_spec *spec, int *error);
 
+/* Decide anew who serves a cache that was not used yet. */
+void mpp_cache_route(struct mp_cache *c);
+
 /* Register what protects a fork, see fork.c. */
 void mpp_fork_init(void);
 

@@ -9,7 +9,7 @@
 #include "object.h"
 
 #include "check.h"
-#include "debug.h"
+#include "checked.h"
 #include "fast.h"
 
 #include <string.h>
@@ -24,12 +24,6 @@ void mpp_object_poll(void)
 		mpp_thread_bury_orphans();
 	if (t != &mpp_thread_shared && mpp_unlikely(mpp_thread_must_flush(t)))
 		(void)mpp_magazine_flush_all(t);
-}
-
-static bool is_limited(const struct mp_cache *c)
-{
-	/* relaxed: set before the first allocation */
-	return mpp_load_relaxed(&c->max_objects) != 0;
 }
 
 /* The caller's slab goes where the next attempt finds it. */
@@ -66,6 +60,24 @@ static uint32_t take_direct(struct mpp_thread *t, struct mp_cache *c, struct mpp
 	return got;
 }
 
+/* Which object comes next is not to be guessed.  Under the lock, so that no fork cuts it. */
+static void shuffle_locked(struct mpp_slot *slot)
+{
+	/* relaxed: under the lock */
+	mpp_cell *base = mpp_load_relaxed(&slot->base);
+
+	for (uint32_t n = (uint32_t)mpp_slot_count(slot); n > 1; n--) {
+		mpp_cell *a = base + (n - 1), *b = base + mpp_checked_random(n);
+		/* relaxed: the owner's own cells */
+		void *obj = mpp_load_relaxed(a);
+
+		/* relaxed: as above */
+		mpp_store_relaxed(a, mpp_load_relaxed(b));
+		/* relaxed: as above */
+		mpp_store_relaxed(b, obj);
+	}
+}
+
 static bool refill(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
 		   struct mpp_side *side)
 {
@@ -82,9 +94,41 @@ static bool refill(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *sl
 		mpp_magazine_flush_locked(t, c, slot, &work);
 	}
 	got = mpp_magazine_refill_locked(t, c, slot, side, &work);
+	if (got && (c->watch.letters & MPP_D_HARDENED))
+		shuffle_locked(slot);
 	mpp_lock_release(&t->lock);
 	(void)mpp_work_finish(&work);
 	return got;
+}
+
+/* Bytes of its free objects are looked at by walks: pops and pushes are under the lock. */
+static bool has_fills(const struct mp_cache *c)
+{
+	return (c->watch.letters & (MPP_D_ZONES | MPP_D_POISON)) != 0;
+}
+
+static bool pop(struct mpp_thread *t, const struct mp_cache *c, struct mpp_slot *slot, void **obj)
+{
+	bool got;
+
+	if (mpp_likely(!has_fills(c)))
+		return mpp_pop(slot, obj);
+	mpp_lock_acquire(&t->lock);
+	got = mpp_pop(slot, obj);
+	mpp_lock_release(&t->lock);
+	return got;
+}
+
+static bool push(struct mpp_thread *t, const struct mp_cache *c, struct mpp_slot *slot, void *obj)
+{
+	bool put;
+
+	if (mpp_likely(!has_fills(c)))
+		return mpp_push(slot, obj);
+	mpp_lock_acquire(&t->lock);
+	put = mpp_push(slot, obj);
+	mpp_lock_release(&t->lock);
+	return put;
 }
 
 /* One object, without regard to limits and poison. */
@@ -99,7 +143,7 @@ static void *take_one(struct mp_cache *c)
 
 	for (;;) {
 		if (slot != NULL && !c->direct) {
-			if (mpp_pop(slot, &obj))
+			if (pop(t, c, slot, &obj))
 				return obj;
 			mpp_object_poll();
 			if (refill(t, c, slot, side))
@@ -118,57 +162,21 @@ static void *take_one(struct mp_cache *c)
 	}
 }
 
-static void describe_damage(struct mpp_fault *f, const void *obj, size_t at, size_t size)
-{
-	size_t n = mpp_min(size - at, MPP_DAMAGE_MAX);
-
-	f->damage_offset = at;
-	f->damaged = (unsigned)n;
-	memcpy(f->damage, mpp_at(obj, at), n);
-}
-
-static void report_object(enum mp_error_kind kind, const struct mp_cache *c, void *obj,
-			  const char *where, size_t damage_at)
-{
-	struct mpp_faults faults = { .n = 0 };
-	struct mpp_fault *f = mpp_cache_fault(&faults, kind, c, obj, where);
-	struct mpp_found found;
-
-	mpp_object_find(obj, &found);
-	if (found.cache != NULL)
-		mpp_cache_describe(f, found.cache, mpp_slab_of(found.head, &found.cache->g), obj);
-	if (kind == MP_ERROR_USE_AFTER_FREE_WRITE)
-		describe_damage(f, obj, damage_at, c->g.slot);
-	mpp_faults_report(&faults);
-}
-
-/* Poisoned and untouched: mark it fresh.  Otherwise report; the object is then leaked. */
-static bool unpoison(struct mp_cache *c, void *obj)
-{
-	size_t at;
-
-	if (c->ctor != NULL || c->ctor_arg != NULL)
-		return true;
-	at = mpp_poison_check(obj, c->g.slot, MPP_POISON_FREE);
-	if (mpp_unlikely(at < c->g.slot)) {
-		report_object(MP_ERROR_USE_AFTER_FREE_WRITE, c, obj, "mp_cache_alloc", at);
-		return false;
-	}
-	mpp_poison_fill(obj, c->g.slot, MPP_POISON_FRESH);
-	return true;
-}
-
-void *mpp_object_alloc(struct mp_cache *c, bool *at_limit)
+void *mpp_object_alloc(struct mp_cache *c, size_t asked, bool *at_limit)
 {
 	void *obj;
 
-	*at_limit = is_limited(c) && !mpp_cache_admit(c, 1);
+	*at_limit = c->counted && !mpp_cache_admit(c, 1);
 	if (*at_limit)
 		return NULL;
 	do
 		obj = take_one(c);
-	while (obj != NULL && c->poisoned && !unpoison(c, obj));
-	if (obj == NULL && is_limited(c))
+	while (obj != NULL && c->watch.letters != 0 && !mpp_checked_out(c, obj, asked));
+	if (!c->counted)
+		return obj;
+	if (obj != NULL)
+		mpp_cache_count_allocs(c, 1);
+	else
 		mpp_cache_release(c, 1);
 	return obj;
 }
@@ -198,8 +206,10 @@ static size_t take_some(struct mp_cache *c, size_t want, void **objs)
 	mpp_cell cells[BATCH];
 	size_t got = 0;
 
-	if (slot != NULL && !c->direct)
+	if (slot != NULL && !c->direct && !has_fills(c))
 		got = pop_many(slot, want, objs);
+	else if (slot != NULL && !c->direct && pop(t, c, slot, &objs[0]))
+		got = 1;
 	if (got > 0)
 		return got;
 	got = take_direct(t, c, slot, cells, (uint32_t)mpp_min(want, BATCH));
@@ -215,7 +225,7 @@ bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_l
 {
 	size_t have = 0;
 
-	*at_limit = n > 0 && is_limited(c) && !mpp_cache_admit(c, n);
+	*at_limit = n > 0 && c->counted && !mpp_cache_admit(c, n);
 	if (*at_limit)
 		return false;
 	while (have < n) {
@@ -223,15 +233,17 @@ bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_l
 
 		if (got == 0)
 			break;
-		for (size_t i = have; c->poisoned && i < have + got; i++)
-			if (unpoison(c, objs[i]))
+		for (size_t i = have; c->watch.letters != 0 && i < have + got; i++)
+			if (mpp_checked_out(c, objs[i], c->size))
 				objs[have + good++] = objs[i];
-		have += c->poisoned ? good : got;
+		have += c->watch.letters != 0 ? good : got;
+	}
+	if (c->counted) { /* the free below gives back only what it frees */
+		mpp_cache_release(c, n - have);
+		mpp_cache_count_allocs(c, have);
 	}
 	if (have == n)
 		return true;
-	if (is_limited(c)) /* the free below gives back only what it frees */
-		mpp_cache_release(c, n - have);
 	mpp_object_free_bulk(c, have, objs);
 	return false;
 }
@@ -246,7 +258,7 @@ static void put_direct(struct mpp_thread *t, struct mp_cache *c, const mpp_cell 
 		mpp_lock_acquire(&t->lock);
 		done = mpp_put_locked(c, cells, n, &work);
 		mpp_lock_release(&t->lock);
-		if (is_limited(c)) /* what two threads freed at once came back once */
+		if (c->counted && c->direct) /* what two threads freed at once came back once */
 			mpp_cache_release(c, work.returned);
 		(void)mpp_work_finish(&work);
 		cells += done;
@@ -303,19 +315,8 @@ static bool is_live_direct(struct mp_cache *c, void *obj)
 	}
 	if (!mpp_slab_is_free(s, mpp_slab_index(head, obj, &c->g)))
 		return true;
-	report_object(MP_ERROR_DOUBLE_FREE, c, obj, "the free", 0);
+	mpp_find_report(MP_ERROR_DOUBLE_FREE, c, obj, "the free");
 	return false;
-}
-
-/* What happens to the bytes of an object that is freed. */
-static void scrub(struct mp_cache *c, void *obj)
-{
-	if (c->ctor != NULL || c->ctor_arg != NULL)
-		return;
-	if (c->poisoned)
-		mpp_poison_fill(obj, c->g.slot, MPP_POISON_FREE);
-	else if (c->flags & MP_ZERO_ON_FREE)
-		memset(obj, 0, c->g.slot);
 }
 
 static void free_prepared(struct mp_cache *c, void *obj)
@@ -327,10 +328,10 @@ static void free_prepared(struct mp_cache *c, void *obj)
 
 	if (slot != NULL && !c->direct) {
 		if (mpp_unlikely(is_newest(slot, obj))) {
-			report_object(MP_ERROR_DOUBLE_FREE, c, obj, "the free", 0);
+			mpp_find_report(MP_ERROR_DOUBLE_FREE, c, obj, "the free");
 			return;
 		}
-		if (mpp_push(slot, obj))
+		if (push(t, c, slot, obj))
 			return;
 		mpp_object_poll();
 		if (push_slow(t, c, slot, side, obj))
@@ -343,9 +344,14 @@ static void free_prepared(struct mp_cache *c, void *obj)
 
 void mpp_object_free(struct mp_cache *c, void *obj)
 {
-	if (c->direct && !is_live_direct(c, obj))
+	if (c->direct && !mpp_watch_is_marked(&c->watch) && !is_live_direct(c, obj))
 		return;
-	scrub(c, obj);
+	if (c->watch.letters != 0 && !mpp_checked_in(c, obj))
+		return;
+	if (c->flags & MP_ZERO_ON_FREE)
+		memset(obj, 0, c->watch.size);
+	if (c->counted && !c->direct)
+		mpp_cache_release(c, 1);
 	free_prepared(c, obj);
 }
 
@@ -377,7 +383,7 @@ void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 	struct mpp_thread *t = mpp_thread_get();
 	struct mpp_side *side = NULL;
 	struct mpp_slot *slot = mpp_thread_slot(t, c, &side);
-	bool one_by_one = c->direct || (c->flags & MP_ZERO_ON_FREE) || slot == NULL;
+	bool one_by_one = c->special || slot == NULL;
 	size_t done;
 
 	for (size_t i = 0; i < n; i += done) {
@@ -389,37 +395,21 @@ void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 	}
 }
 
-void mpp_object_find(const void *p, struct mpp_found *found)
-{
-	found->code = mpp_map_find(p, &found->head);
-	found->cache = NULL;
-	found->index = 0;
-	if (found->code == 0 || found->code > MPP_ID_MAX)
-		return;
-	found->cache = mpp_registry_get(found->code);
-	if (found->cache == NULL || !mpp_cache_alive(found->cache)) {
-		found->cache = NULL;
-		found->code = 0;
-		return;
-	}
-	found->index = mpp_slab_index(found->head, p, &found->cache->g);
-}
-
 void mpp_object_free_any(struct mp_cache *c, void *p)
 {
 	struct mpp_found found;
 
 	if (c != NULL && mpp_unlikely(!mpp_cache_alive(c))) {
-		report_object(MP_ERROR_DEAD_CACHE, c, p, "the free", 0);
+		mpp_find_report(MP_ERROR_DEAD_CACHE, c, p, "the free");
 		return;
 	}
-	mpp_object_find(p, &found);
+	mpp_find(p, &found);
 	if (mpp_unlikely(found.code == 0))
-		report_object(MP_ERROR_BAD_FREE, c, p, "the free", 0);
+		mpp_find_report(MP_ERROR_BAD_FREE, c, p, "the free");
 	else if (mpp_unlikely(found.code == MPP_CODE_LARGE || (c != NULL && c != found.cache)))
-		report_object(MP_ERROR_WRONG_CACHE, c, p, "the free", 0);
+		mpp_find_report(MP_ERROR_WRONG_CACHE, c, p, "the free");
 	else if (mpp_unlikely(found.index >= found.cache->g.capacity))
-		report_object(MP_ERROR_INTERIOR_POINTER, found.cache, p, "the free", 0);
+		mpp_find_report(MP_ERROR_INTERIOR_POINTER, found.cache, p, "the free");
 	else
 		mpp_object_free(found.cache, p);
 }

@@ -8,10 +8,10 @@
 #include "magazine.h"
 
 /*
- * One object of a cache that is alive; NULL without memory or, and then at_limit
- * is set, at the cache's limit.  No lock may be held.
+ * One object of a cache that is alive, asked bytes of it; NULL without memory or, and then
+ * at_limit is set, at the cache's limit.  No lock may be held.
  */
-void *mpp_object_alloc(struct mp_cache *c, bool *at_limit);
+void *mpp_object_alloc(struct mp_cache *c, size_t asked, bool *at_limit);
 
 /* n objects or none. */
 bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_limit);
@@ -24,17 +24,6 @@ void mpp_object_free(struct mp_cache *c, void *obj);
 
 /* The same for n of them, which are all of c. */
 void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs);
-
-/* What a pointer is. */
-struct mpp_found {
-	unsigned code;		/* 0 not ours, MPP_CODE_LARGE, or a cache's id */
-	void *head;		/* the slab's first chunk, or the region's first granule */
-	struct mp_cache *cache;	/* of a slab, else NULL */
-	uint32_t index;		/* of the object if below the capacity */
-};
-
-/* Find out without following p. */
-void mpp_object_find(const void *p, struct mpp_found *found);
 
 /*
  * Free p, which is in no large region unless c says otherwise, or report what it is.  c is the

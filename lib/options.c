@@ -3,6 +3,9 @@
  * options.c - layer 2: MEMPOOL_* from the environment.
  *
  * Runs once, before the first allocation, without allocating.
+ *
+ * MEMPOOL_DEBUG is the kernel's slab_debug: LETTERS[,NAME...][;LETTERS[,NAME...]]...
+ * The first block with a name that matches decides, else the last without names.
  */
 #include "options.h"
 
@@ -31,30 +34,55 @@ static bool is_word(const char *s, size_t n, const char *word)
 	return strlen(word) == n && memcmp(s, word, n) == 0;
 }
 
-static void parse_debug(struct mpp_options *o, const char *s)
+static unsigned letter(char c)
+{
+	static const char letters[] = "FZPUTH0";
+	const char *at;
+
+	if (c >= 'a' && c <= 'z')
+		c = (char)(c - 'a' + 'A');
+	at = c != '\0' ? strchr(letters, c) : NULL;
+	return at != NULL ? 1u << (at - letters) : 0;
+}
+
+/* One block: letters, or "-" for none, and patterns behind the first comma. */
+static void parse_block(struct mpp_options *o, char *s)
 {
 	size_t n = strcspn(s, ",");
+	unsigned letters = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] == 'P' || s[i] == 'p')
-			o->poison = true;
-		else if (s[i] == '-' && n == 1)
-			return;
-		else if (s[i] != '\0' && strchr("FZUTHfzuth", s[i]) != NULL)
-			warn("MEMPOOL_DEBUG", s + i, 1, "is not available in this version");
-		else
+	if (o->blocks == MPP_OPTION_BLOCKS) {
+		warn("MEMPOOL_DEBUG", s, strlen(s), "is one block too many");
+		return;
+	}
+	for (size_t i = 0; i < n && !(s[i] == '-' && n == 1); i++) {
+		if (letter(s[i]) == 0)
 			warn("MEMPOOL_DEBUG", s + i, 1, "is no letter of it");
+		letters |= letter(s[i]);
 	}
-	if (s[n] == '\0')
-		return;
-	s += n + 1;
-	n = strlen(s);
-	if (n >= sizeof(o->patterns)) {
-		warn("MEMPOOL_DEBUG", s, n, "is too long a list");
-		o->poison = false;
+	o->block[o->blocks].letters = letters;
+	o->block[o->blocks].patterns = s[n] == ',' ? s + n + 1 : s + n;
+	o->blocks++;
+}
+
+static void parse_debug(struct mpp_options *o, const char *s)
+{
+	size_t len = strlen(s);
+	char *part = o->debug_text, *end;
+
+	if (len >= sizeof(o->debug_text)) {
+		warn("MEMPOOL_DEBUG", s, len, "is too long");
 		return;
 	}
-	memcpy(o->patterns, s, n + 1);
+	memcpy(o->debug_text, s, len + 1);
+	do {
+		end = strchr(part, ';');
+		if (end != NULL)
+			*end = '\0';
+		if (*part != '\0')
+			parse_block(o, part);
+		part = end + 1;
+	} while (end != NULL);
 }
 
 static void parse_on_error(struct mpp_options *o, const char *s)
@@ -117,33 +145,120 @@ static bool parse_size(const char *s, size_t *out)
 	return true;
 }
 
-void mpp_options_parse(struct mpp_options *o, const char *debug, const char *on_error,
-		       const char *stats, const char *limit)
+/* A decimal number that ends at the first of the characters in ends. */
+static bool parse_number(const char *s, const char *ends, uint64_t *out, const char **rest)
 {
-	*o = (struct mpp_options){ .limit = 0 };
-	if (debug != NULL)
-		parse_debug(o, debug);
-	if (on_error != NULL)
-		parse_on_error(o, on_error);
-	if (stats != NULL)
-		parse_stats(o, stats);
-	if (limit != NULL && !parse_size(limit, &o->limit))
-		warn("MEMPOOL_LIMIT", limit, strlen(limit), "is no number of bytes");
+	uint64_t n = 0;
+	const char *p;
+
+	for (p = s; *p >= '0' && *p <= '9'; p++) {
+		uint64_t digit = (uint64_t)(*p - '0');
+
+		if (n > (UINT64_MAX - digit) / 10)
+			return false;
+		n = n * 10 + digit;
+	}
+	if (p == s || (*p != '\0' && strchr(ends, *p) == NULL))
+		return false;
+	*out = n;
+	*rest = p;
+	return true;
+}
+
+/* What stands behind the comma, if there is one; false if it is too long. */
+static bool copy_patterns(const char *variable, const char *s, char *to, size_t size)
+{
+	size_t n;
+
+	if (*s == ',')
+		s++;
+	n = strlen(s);
+	if (n >= size) {
+		warn(variable, s, n, "is too long a list");
+		return false;
+	}
+	memcpy(to, s, n + 1);
+	return true;
+}
+
+static void parse_guard(struct mpp_options *o, const char *s)
+{
+	const char *rest;
+	uint64_t rate;
+
+	if (!parse_number(s, ",", &rate, &rest) || rate > UINT32_MAX)
+		warn("MEMPOOL_GUARD", s, strlen(s), "is no rate");
+	else if (copy_patterns("MEMPOOL_GUARD", rest, o->guard_patterns,
+			       sizeof(o->guard_patterns)))
+		o->guard_rate = (unsigned)rate;
+}
+
+static void parse_leaks(struct mpp_options *o, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (is_word(s, n, "report"))
+		o->leaks = MPP_LEAKS_REPORT;
+	else if (is_word(s, n, "error"))
+		o->leaks = MPP_LEAKS_ERROR;
+	else
+		warn("MEMPOOL_LEAKS", s, n, "is neither report nor error");
+}
+
+/* nth=N, every=N or one-in=N[:SEED], then patterns. */
+static void parse_fail(struct mpp_options *o, const char *s)
+{
+	static const char *const words[] = { "", "nth", "every", "one-in" };
+	size_t n = strcspn(s, "=");
+	enum mpp_fail_when when = MPP_FAIL_NEVER;
+	const char *rest;
+
+	for (unsigned i = MPP_FAIL_NTH; i <= MPP_FAIL_ONE_IN; i++)
+		if (is_word(s, n, words[i]))
+			when = (enum mpp_fail_when)i;
+	if (when == MPP_FAIL_NEVER || s[n] != '=' ||
+	    !parse_number(s + n + 1, ",:", &o->fail_n, &rest) || o->fail_n == 0 ||
+	    (*rest == ':' && (when != MPP_FAIL_ONE_IN ||
+			      !parse_number(rest + 1, ",", &o->fail_seed, &rest)))) {
+		warn("MEMPOOL_FAIL", s, strlen(s), "is not nth=N, every=N or one-in=N:SEED");
+		return;
+	}
+	if (copy_patterns("MEMPOOL_FAIL", rest, o->fail_patterns, sizeof(o->fail_patterns)))
+		o->fail = when;
+}
+
+void mpp_options_parse(struct mpp_options *o, const struct mpp_environment *e)
+{
+	memset(o, 0, sizeof(*o));
+	if (e->debug != NULL)
+		parse_debug(o, e->debug);
+	if (e->on_error != NULL)
+		parse_on_error(o, e->on_error);
+	if (e->stats != NULL)
+		parse_stats(o, e->stats);
+	if (e->limit != NULL && !parse_size(e->limit, &o->limit))
+		warn("MEMPOOL_LIMIT", e->limit, strlen(e->limit), "is no number of bytes");
+	if (e->guard != NULL)
+		parse_guard(o, e->guard);
+	if (e->leaks != NULL)
+		parse_leaks(o, e->leaks);
+	if (e->fail != NULL)
+		parse_fail(o, e->fail);
 }
 
 void mpp_options_read(void)
 {
-	static const char *const later[] = { "MEMPOOL_GUARD", "MEMPOOL_LEAKS", "MEMPOOL_FAIL" };
+	struct mpp_environment e = {
+		.debug = mpp_os_env("MEMPOOL_DEBUG"),
+		.on_error = mpp_os_env("MEMPOOL_ON_ERROR"),
+		.stats = mpp_os_env("MEMPOOL_STATS"),
+		.limit = mpp_os_env("MEMPOOL_LIMIT"),
+		.guard = mpp_os_env("MEMPOOL_GUARD"),
+		.leaks = mpp_os_env("MEMPOOL_LEAKS"),
+		.fail = mpp_os_env("MEMPOOL_FAIL"),
+	};
 
-	mpp_options_parse(&mpp_options, mpp_os_env("MEMPOOL_DEBUG"),
-			  mpp_os_env("MEMPOOL_ON_ERROR"), mpp_os_env("MEMPOOL_STATS"),
-			  mpp_os_env("MEMPOOL_LIMIT"));
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-		const char *value = mpp_os_env(later[i]);
-
-		if (value != NULL)
-			warn(later[i], value, strlen(value), "is not available in this version");
-	}
+	mpp_options_parse(&mpp_options, &e);
 }
 
 /* Does name match the n bytes of pattern, in which '*' stands for anything? */
@@ -170,9 +285,9 @@ static bool matches(const char *pattern, size_t n, const char *name)
 	return pattern == end;
 }
 
-bool mpp_options_debugs(const struct mpp_options *o, const char *name)
+bool mpp_options_match(const char *patterns, const char *name)
 {
-	const char *p = o->patterns;
+	const char *p = patterns;
 
 	if (*p == '\0')
 		return true;
@@ -185,4 +300,25 @@ bool mpp_options_debugs(const struct mpp_options *o, const char *name)
 			return false;
 		p += n + 1;
 	}
+}
+
+unsigned mpp_options_debug(const struct mpp_options *o, const char *name)
+{
+	unsigned all = 0;
+
+	for (unsigned i = 0; i < o->blocks; i++) {
+		if (*o->block[i].patterns == '\0')
+			all = o->block[i].letters;
+		else if (mpp_options_match(o->block[i].patterns, name))
+			return o->block[i].letters;
+	}
+	return all;
+}
+
+bool mpp_options_asks_for(const struct mpp_options *o, unsigned letters)
+{
+	for (unsigned i = 0; i < o->blocks; i++)
+		if (o->block[i].letters & letters)
+			return true;
+	return false;
 }

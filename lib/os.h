@@ -85,6 +85,26 @@ _Noreturn void mpp_os_abort(void);
 void mpp_os_wait(_Atomic uint32_t *word, uint32_t expected);
 void mpp_os_wake(_Atomic uint32_t *word);
 
+/* A number for the calling thread, not 0; the system's own where it has one. */
+uint32_t mpp_os_thread_id(void);
+
+/*
+ * Addresses of the calls that led here, innermost first, without those inside
+ * the library where it can tell; how many.  mpp_os_stack_ready() once before: it may
+ * allocate.
+ */
+void mpp_os_stack_ready(void);
+mpp_noinline unsigned mpp_os_stack(uintptr_t *frames, unsigned max);
+
+/* What is at an address of code; each may be unknown, NULL. */
+struct mpp_os_symbol {
+	const char *name;	/* of the function */
+	uintptr_t name_offset;	/* of the address in it */
+	const char *file;	/* program or library, its last component */
+	uintptr_t file_offset;
+};
+void mpp_os_symbol(uintptr_t address, struct mpp_os_symbol *out);
+
 /* Give the processor to another thread. */
 void mpp_os_yield(void);
 

@@ -6,9 +6,12 @@
 
 #include "budget.h"
 #include "chunk.h"
+#include "fail.h"
 #include "init.h"
 #include "large.h"
 #include "object.h"
+
+#include <errno.h>
 
 /* Wholly free slabs of one cache go to the chunk layer. */
 static int strip_cache(struct mp_cache *c, void *arg)
@@ -43,6 +46,25 @@ size_t mpp_reclaim(size_t bytes, bool refused)
 	if (bytes == 0 || done < bytes)
 		done += mpp_chunk_purge(bytes == 0 ? 0 : bytes - done);
 	return done;
+}
+
+void *mpp_reclaim_alloc(struct mp_cache *c, size_t asked)
+{
+	bool at_limit = false;
+	void *obj = NULL;
+
+	if (mpp_likely(c->fail == NULL) || !mpp_fail_now(c->fail)) {
+		obj = mpp_object_alloc(c, asked, &at_limit);
+		if (mpp_unlikely(obj == NULL) && !at_limit) {
+			(void)mpp_reclaim(0, true);
+			obj = mpp_object_alloc(c, asked, &at_limit);
+		}
+	}
+	if (mpp_likely(obj != NULL))
+		return obj;
+	mpp_cache_count_failed(c);
+	errno = ENOMEM;
+	return NULL;
 }
 
 size_t mp_reclaim(size_t bytes)

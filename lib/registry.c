@@ -164,9 +164,6 @@ void mpp_registry_after_fork(void)
 			continue;
 		if (c->pins != 0)
 			c->pins = 0;
-		/* what other threads had admitted and not yet taken, or put and not released */
-		if (mpp_load_relaxed(&c->max_objects) != 0) /* relaxed: one thread */
-			mpp_store_relaxed(&c->live, mpp_cache_out(c)); /* relaxed: as above */
 		if (!mpp_cache_is_retiring(c))
 			continue;
 		c->lost = true;
@@ -183,6 +180,7 @@ void mpp_registry_remove(struct mp_cache *c, bool reuse)
 	mpp_store_relaxed(&c->slot_offset, 0);
 	/* relaxed: as above */
 	mpp_store_relaxed(&c->id, 0);
+	c->hard = false;
 	mpp_lock_acquire(&lock);
 	count--;
 	c->next = NULL;
@@ -215,6 +213,11 @@ unsigned mpp_registry_count(void)
 	n = count;
 	mpp_lock_release(&lock);
 	return n;
+}
+
+unsigned mpp_registry_end_locked(void)
+{
+	return end_id;
 }
 
 void mpp_registry_lock(void)

@@ -53,6 +53,7 @@ void mpp_registry_lock(void);
 void mpp_registry_unlock(void);
 void mpp_registry_lock_caches(void);
 void mpp_registry_unlock_caches(void);
+unsigned mpp_registry_end_locked(void);
 /* In the child, locked: what other threads had pinned or were retiring will not be finished. */
 void mpp_registry_after_fork(void);
 

@@ -12,6 +12,8 @@
 #include "os.h"
 #include "text.h"
 
+#define REPORT_SIZE 4096 /* bytes; what is over it is cut */
+
 static struct mpp_lock handler_lock;
 static mp_error_handler *handler;	/* lock:handler_lock */
 static void *handler_arg;		/* lock:handler_lock */
@@ -48,12 +50,42 @@ const char *mpp_report_kind(enum mp_error_kind kind)
 	return "unknown";
 }
 
+mpp_noinline void mpp_report_user(struct mpp_user *u)
+{
+	u->thread = mpp_os_thread_id();
+	u->when = mpp_os_clock_ms();
+	u->frames = mpp_os_stack(u->stack, MPP_FRAMES);
+}
+
+void mpp_report_add_user(struct mpp_text *t, const char *what, const struct mpp_user *u)
+{
+	if (u->thread == 0)
+		return;
+	mpp_text_add(t, "mempool:   %s by thread %u, %ju ms ago\n", what, u->thread,
+		     (uintmax_t)(mpp_os_clock_ms() - u->when));
+	for (unsigned i = 0; i < u->frames && i < MPP_FRAMES; i++) {
+		struct mpp_os_symbol s;
+
+		mpp_os_symbol(u->stack[i], &s);
+		mpp_text_add(t, "mempool:     #%u ", i);
+		if (s.name != NULL)
+			mpp_text_add(t, "%s+0x%zx ", s.name, (size_t)s.name_offset);
+		if (s.file != NULL)
+			mpp_text_add(t, "(%s+0x%zx)\n", s.file, (size_t)s.file_offset);
+		else
+			mpp_text_add(t, "%p\n", (void *)u->stack[i]);
+	}
+}
+
 /*
  * mempool: KIND: cache "NAME" (id N) pointer P
  * mempool:   object O, index I of slab S, offset F, size Z, live L of C
  * mempool:   NOTE
  * mempool:   damaged bytes at offset F: xx xx
  * mempool:   found by WHERE
+ * mempool:   allocated by thread T, N ms ago
+ * mempool:     #0 FUNCTION+OFFSET (FILE+OFFSET)
+ * mempool:   freed by thread T, N ms ago
  */
 static void compose(struct mpp_text *t, const struct mpp_fault *f)
 {
@@ -82,17 +114,22 @@ static void compose(struct mpp_text *t, const struct mpp_fault *f)
 		mpp_text_add(t, "\n");
 	}
 	if (f->damaged != 0) {
-		mpp_text_add(t, "mempool:   damaged bytes at offset %zu:", f->damage_offset);
+		mpp_text_add(t, "mempool:   damaged bytes at offset %s%zu:",
+			     f->damage_offset < 0 ? "-" : "",
+			     f->damage_offset < 0 ? 0 - (size_t)f->damage_offset :
+						    (size_t)f->damage_offset);
 		for (unsigned i = 0; i < f->damaged && i < MPP_DAMAGE_MAX; i++)
 			mpp_text_add(t, " %02x", f->damage[i]);
 		mpp_text_add(t, "\n");
 	}
 	mpp_text_add(t, "mempool:   found by %s\n", f->where != NULL ? f->where : "a check");
+	mpp_report_add_user(t, "allocated", &f->alloced);
+	mpp_report_add_user(t, "freed", &f->freed);
 }
 
 void mpp_report(const struct mpp_fault *f)
 {
-	char buf[1024];
+	char buf[REPORT_SIZE];
 	struct mpp_text t;
 	struct mp_error e = { .struct_size = sizeof(e) };
 	mp_error_handler *fn;

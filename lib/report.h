@@ -13,6 +13,16 @@
 #define MPP_DAMAGE_MAX 16
 #define MPP_SAMPLE_MAX 8
 
+#define MPP_FRAMES 14u	/* of a stack kept */
+
+/* Who did it. */
+struct mpp_user {
+	uint32_t thread;	/* 0: not known */
+	uint32_t frames;	/* in stack */
+	uint64_t when;		/* milliseconds of mpp_os_clock_ms() */
+	uintptr_t stack[MPP_FRAMES];
+};
+
 /* What was found, by value, so that reporting follows no pointer. */
 struct mpp_fault {
 	enum mp_error_kind kind;
@@ -34,9 +44,18 @@ struct mpp_fault {
 	unsigned samples;		/* addresses at sample */
 	const void *sample[MPP_SAMPLE_MAX];
 	unsigned damaged;		/* bytes at damage, 0 is none */
-	size_t damage_offset;
+	ptrdiff_t damage_offset;	/* from the start of the object */
 	unsigned char damage[MPP_DAMAGE_MAX];
+	struct mpp_user alloced;	/* of the object, where that is kept */
+	struct mpp_user freed;
 };
+
+/* Set u to the calling thread, now, and its stack. */
+mpp_noinline void mpp_report_user(struct mpp_user *u);
+
+struct mpp_text;
+/* A line for each frame of u's stack, and one in front that says what and who. */
+void mpp_report_add_user(struct mpp_text *t, const char *what, const struct mpp_user *u);
 
 /* Report; returns if the policy is to carry on, otherwise aborts. */
 void mpp_report(const struct mpp_fault *f);

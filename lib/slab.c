@@ -65,39 +65,47 @@ uintptr_t mpp_slab_magic(const struct mpp_slab *s, uint32_t id)
 	return secret ^ (uintptr_t)s ^ ((uintptr_t)id << 7) ^ (uintptr_t)0x51ab;
 }
 
-static size_t header_size(size_t capacity)
+/* What a slab is to be cut into. */
+struct order {
+	size_t slot;
+	size_t align;
+	size_t note;	/* bytes in the header for each object */
+	size_t gap;	/* bytes in front of the first object */
+};
+
+static size_t header_size(const struct order *o, size_t capacity)
 {
 	size_t words = (capacity + MPP_BITS - 1) / MPP_BITS;
 
-	return offsetof(struct mpp_slab, bits) + words * sizeof(mpp_bits);
+	return offsetof(struct mpp_slab, bits) + words * sizeof(mpp_bits) + capacity * o->note;
 }
 
 /* Capacity and first object of a slab of so many bytes with so many colours. */
-static size_t cut(size_t bytes, size_t slot, size_t align, size_t colors, size_t *first)
+static size_t cut(size_t bytes, const struct order *o, size_t colors, size_t *first)
 {
-	size_t n = bytes / slot;
+	size_t n = bytes / (o->slot + o->note);
 
-	for (;;) {
-		*first = mpp_round_up(header_size(n) + (colors - 1) * MPP_LINE, align);
-		if (*first + n * slot <= bytes || n == 0)
+	for (;; n--) {
+		*first = mpp_round_up(header_size(o, n) + (colors - 1) * MPP_LINE + o->gap,
+				      o->align);
+		if (*first + n * o->slot <= bytes || n == 0)
 			return n;
-		n = *first >= bytes ? 0 : mpp_min(n - 1, (bytes - *first) / slot);
 	}
 }
 
 /* Chunks for one slab: the fewest that waste at most an eighth, else the least wasteful. */
-static size_t choose_chunks(size_t slot, size_t align)
+static size_t choose_chunks(const struct order *o)
 {
 	size_t best = 0, best_waste = SIZE_MAX, first;
 
 	for (size_t k = 1; k <= 8 || best == 0; k++) {
 		size_t bytes = k * MP_CHUNK_SIZE;
-		size_t n = cut(bytes, slot, align, 1, &first);
+		size_t n = cut(bytes, o, 1, &first);
 		size_t waste;
 
 		if (n == 0)
 			continue;
-		waste = (bytes - n * slot) * 1024 / bytes;
+		waste = (bytes - n * (o->slot + o->note)) * 1024 / bytes;
 		if (waste < best_waste) {
 			best = k;
 			best_waste = waste;
@@ -109,26 +117,32 @@ static size_t choose_chunks(size_t slot, size_t align)
 }
 
 /* As many colours as cost not one object. */
-static size_t choose_colors(size_t bytes, size_t slot, size_t align)
+static size_t choose_colors(size_t bytes, const struct order *o)
 {
-	size_t first, plain = cut(bytes, slot, align, 1, &first), n = 64;
+	size_t first, plain = cut(bytes, o, 1, &first), n = 64;
 
 	for (; n > 1; n /= 2)
-		if (cut(bytes, slot, align, n, &first) == plain)
+		if (cut(bytes, o, n, &first) == plain)
 			break;
 	return n;
 }
 
-void mpp_geometry_init(struct mpp_geometry *g, size_t size, size_t align)
+void mpp_geometry_init(struct mpp_geometry *g, size_t size, size_t align,
+		       const struct mpp_extra *extra)
 {
-	size_t slot = mpp_round_up(mpp_max(size, MP_MIN_BLOCK_SIZE), align);
-	size_t chunks = choose_chunks(slot, align), first;
+	struct order o = {
+		.slot = mpp_round_up(mpp_max(size, MP_MIN_BLOCK_SIZE) + 2 * extra->gap, align),
+		.align = align,
+		.note = extra->note,
+		.gap = extra->gap,
+	};
+	size_t chunks = choose_chunks(&o), first;
 	size_t bytes = chunks * MP_CHUNK_SIZE;
-	size_t colors = choose_colors(bytes, slot, align);
-	size_t n = cut(bytes, slot, align, colors, &first);
+	size_t colors = choose_colors(bytes, &o);
+	size_t n = cut(bytes, &o, colors, &first);
 
 	mpp_assert(n > 0 && n < MPP_COUNT_MASK);
-	g->slot = (uint32_t)slot;
+	g->slot = (uint32_t)o.slot;
 	g->chunks = (uint32_t)chunks;
 	g->colors = (uint32_t)colors - 1;
 	g->first = (uint32_t)first;

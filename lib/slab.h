@@ -77,11 +77,18 @@ enum mpp_slab_duty {
 	MPP_DUTY_BROKEN,	/* the count contradicts itself: now SICK */
 };
 
+/* What the watching of objects takes beside them. */
+struct mpp_extra {
+	size_t note;	/* bytes for each object, behind the free list */
+	size_t gap;	/* bytes in front of and behind each object */
+};
+
 /*
  * Fill in g for objects of size bytes aligned to align (a power of two, at most MPP_ALIGN_MAX).
  * Chooses the chunks per slab for little waste.
  */
-void mpp_geometry_init(struct mpp_geometry *g, size_t size, size_t align);
+void mpp_geometry_init(struct mpp_geometry *g, size_t size, size_t align,
+		       const struct mpp_extra *extra);
 
 /* Headers stand at differing offsets so that they do not share cache sets. */
 mpp_inline struct mpp_slab *mpp_slab_of(void *chunk, const struct mpp_geometry *g)

@@ -33,15 +33,18 @@ static void count_objects(struct mp_cache *c, struct mp_cache_stats *out)
 	size_t taken_out;
 
 	out->cached = mpp_walk_cached(c, &taken_out);
-	out->live = taken_out - out->cached;
+	/* relaxed: a count */
+	out->leaked = mpp_load_relaxed(&c->leaked);
+	out->live = taken_out - mpp_min(out->cached + out->leaked, taken_out);
 	out->free = out->capacity > taken_out ? out->capacity - taken_out : 0;
 	out->bytes_asked = out->live * c->size;
 	/* relaxed: counts, exact when nobody works on the cache */
 	out->peak = mpp_load_relaxed(&c->peak);
 	/* relaxed: as above */
-	out->allocs = mpp_load_relaxed(&c->taken);
+	out->allocs = mpp_load_relaxed(c->counted ? &c->allocs : &c->taken);
 	/* relaxed: as above */
-	out->frees = mpp_load_relaxed(&c->returned);
+	out->frees = c->counted ? out->allocs - mpp_load_relaxed(&c->live) :
+				  mpp_load_relaxed(&c->returned);
 	/* relaxed: as above */
 	out->failed = mpp_load_relaxed(&c->failed);
 	/* relaxed: set before the first allocation */

@@ -22,7 +22,7 @@ struct mpp_text {
 
 void mpp_text_init(struct mpp_text *t, char *buf, size_t size);
 
-/* The conversions %s %c %d %u %zu %ju %x %jx %p %%, with width, '-', '0' and '*'. */
+/* The conversions %s %c %d %u %zu %ju %x %zx %jx %p %%, with width, '-', '0' and '*'. */
 void mpp_text_add(struct mpp_text *t, const char *format, ...) mpp_printf(2, 3);
 
 /* Terminate with a NUL (the buffer always has room for it) and return the text. */

@@ -13,7 +13,7 @@
 #include "base.h"
 
 #include "check.h"
-#include "debug.h"
+#include "find.h"
 #include "init.h"
 #include "object.h"
 
@@ -56,30 +56,55 @@ static void note_count(struct walk *w, const void *pointer, const char *what, si
 	f->found = found;
 }
 
-/* Free objects of a poisoned cache still look free. */
-static void check_poison(struct walk *w, struct mpp_slab *s)
+static void check_bytes(struct walk *w, struct mpp_watched *o, bool is_free)
 {
-	const struct mp_cache *c = w->c;
+	struct mpp_damage d = mpp_watch_zones(o, !is_free);
+	struct mpp_fault *f;
 
-	if (!c->poisoned || c->ctor != NULL || c->ctor_arg != NULL)
+	if (!d.found && is_free)
+		d = mpp_watch_poison(o);
+	if (!d.found)
 		return;
-	for (uint32_t i = 0; i < c->g.capacity; i++) {
-		void *obj = mpp_slab_object(s, &c->g, i);
-		size_t at;
-		struct mpp_fault *f;
+	f = note(w, d.kind, o->obj, "mp_cache_validate");
+	if (f == NULL)
+		return;
+	mpp_find_describe(f, o->obj);
+	mpp_find_show_damage(f, o->obj, &d);
+}
 
-		if (!mpp_slab_is_free(s, i))
-			continue;
-		at = mpp_poison_check(obj, c->g.slot, MPP_POISON_FREE);
-		if (at == c->g.slot)
-			continue;
-		f = note(w, MP_ERROR_USE_AFTER_FREE_WRITE, obj, "mp_cache_validate");
-		if (f == NULL)
-			continue;
-		mpp_cache_describe(f, c, s, obj);
-		f->damage_offset = at;
-		f->damaged = (unsigned)mpp_min(c->g.slot - at, MPP_DAMAGE_MAX);
-		memcpy(f->damage, mpp_at(obj, at), f->damaged);
+static bool has_fills(const struct mp_cache *c)
+{
+	return (c->watch.letters & (MPP_D_ZONES | MPP_D_POISON)) != 0;
+}
+
+/* What is free in the slab, and the red zones of what is not. */
+static void check_objects(struct walk *w, struct mpp_slab *s)
+{
+	struct mp_cache *c = w->c;
+
+	for (uint32_t i = 0; has_fills(c) && i < c->g.capacity; i++) {
+		struct mpp_watched o = { &c->watch, s, &c->g, mpp_slab_object(s, &c->g, i), i };
+
+		if (mpp_watch_marked(&o) != MPP_MARK_LOST)
+			check_bytes(w, &o, mpp_slab_is_free(s, i));
+	}
+}
+
+/* What is free in a magazine: with the thread's lock held nobody pops it. */
+static void check_magazine(struct mpp_thread *t, void *arg)
+{
+	struct walk *w = arg;
+	struct mpp_slot *slot = mpp_thread_find_slot(t, w->c);
+	size_t n = slot != NULL ? mpp_slot_count(slot) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct mpp_watched o;
+		/* relaxed: under the lock base stays, and nobody pushes */
+		mpp_cell *cell = mpp_load_relaxed(&slot->base) + i;
+
+		/* relaxed: as above */
+		mpp_find_watched(w->c, mpp_load_relaxed(cell), &o);
+		check_bytes(w, &o, true);
 	}
 }
 
@@ -104,7 +129,7 @@ static void check_slab(struct walk *w, struct mpp_slab *s)
 	    (state == MPP_SLAB_EMPTY && count != g->capacity) ||
 	    (state == MPP_SLAB_PARTIAL && (count == 0 || count == g->capacity)))
 		note_count(w, s, "state of a slab", g->capacity, count);
-	check_poison(w, s);
+	check_objects(w, s);
 }
 
 static size_t length_of(const struct mpp_link *head)
@@ -137,6 +162,8 @@ static void walk_locked(struct walk *w)
 	}
 	if (!whole)
 		return;
+	if (has_fills(c))
+		mpp_thread_each_locked(check_magazine, w);
 	note_count(w, NULL, "slabs of the cache", c->slabs, w->slabs);
 	note_count(w, NULL, "empty slabs", c->empties, w->empties);
 	note_count(w, NULL, "empty slabs on the list", c->empties, length_of(&c->empty));

@@ -9,6 +9,7 @@
 #include "walk.h"
 
 #include "check.h"
+#include "find.h"
 #include "init.h"
 #include "large.h"
 #include "meta.h"
@@ -107,16 +108,24 @@ static void copy_cached(struct mpp_thread *t, void *arg)
 	}
 }
 
-size_t mpp_walk_cached(struct mp_cache *c, size_t *out)
+size_t mpp_walk_cached_locked(struct mp_cache *c, size_t *out)
 {
 	struct set set = { .c = c };
 
-	/* with all locks no refill and no drain comes between */
-	mpp_thread_lock_all();
 	mpp_thread_each_locked(count_cached, &set);
 	*out = mpp_cache_out(c);
-	mpp_thread_unlock_all();
 	return mpp_min(set.n, *out);
+}
+
+size_t mpp_walk_cached(struct mp_cache *c, size_t *out)
+{
+	size_t n;
+
+	/* with all locks no refill and no drain comes between */
+	mpp_thread_lock_all();
+	n = mpp_walk_cached_locked(c, out);
+	mpp_thread_unlock_all();
+	return n;
 }
 
 static bool copy_magazines(struct mp_cache *c, struct set *set)
@@ -149,6 +158,14 @@ static bool copy_slabs(struct mp_cache *c, struct set *set)
 	return true;
 }
 
+/* Damaged and leaked on purpose. */
+static bool is_lost(struct mp_cache *c, struct mpp_slab *s, uint32_t index)
+{
+	struct mpp_watched o = { &c->watch, s, &c->g, NULL, index };
+
+	return mpp_watch_is_marked(&c->watch) && mpp_watch_marked(&o) == MPP_MARK_LOST;
+}
+
 /* Live objects of one slab. */
 static int walk_slab(struct mp_cache *c, struct mpp_slab *s, const struct set *cached,
 		     int (*fn)(void *obj, void *arg), void *arg)
@@ -161,7 +178,7 @@ static int walk_slab(struct mp_cache *c, struct mpp_slab *s, const struct set *c
 		if (mpp_map_get(mpp_slab_chunk(s)) != mpp_cache_id(c) ||
 		    !mpp_slab_has_magic(s, mpp_cache_id(c)))
 			return 0;
-		if (mpp_slab_is_free(s, i) || set_has(cached, (uintptr_t)obj))
+		if (mpp_slab_is_free(s, i) || set_has(cached, (uintptr_t)obj) || is_lost(c, s, i))
 			continue;
 		stop = fn(obj, arg);
 		if (stop != 0)
@@ -282,7 +299,7 @@ int mp_object_info(const void *ptr, struct mp_object_info *out)
 	if (out == NULL || out->struct_size != sizeof(*out))
 		return -EINVAL;
 	*out = (struct mp_object_info){ .struct_size = sizeof(*out) };
-	mpp_object_find(ptr, &found);
+	mpp_find(ptr, &found);
 	if (found.code == MPP_CODE_LARGE)
 		return large_info(ptr, &found, out);
 	if (found.cache == NULL)

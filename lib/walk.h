@@ -12,6 +12,8 @@
  * that same moment, those among them.
  */
 size_t mpp_walk_cached(struct mp_cache *c, size_t *out);
+/* The same with the locks of all threads held. */
+size_t mpp_walk_cached_locked(struct mp_cache *c, size_t *out);
 
 /*
  * Call fn for each live object of c until it returns other than 0; that is

@@ -61,8 +61,8 @@ START_TEST(debug)
 	expect("MEMPOOL_DEBUG=P,own", "", "limit 0 own-poisoned\n");
 	expect("MEMPOOL_DEBUG=P,mp-*", "", "limit 0 poisoned\n");
 	expect("MEMPOOL_DEBUG=-", "", PLAIN);
-	expect("MEMPOOL_DEBUG=F",
-	       "mempool: MEMPOOL_DEBUG: \"F\" is not available in this version, ignored\n", PLAIN);
+	expect("MEMPOOL_DEBUG=FZUH", "", PLAIN);
+	expect("MEMPOOL_DEBUG=-,own;P", "", "limit 0 poisoned\n");
 	expect("MEMPOOL_DEBUG=Pq",
 	       "mempool: MEMPOOL_DEBUG: \"q\" is no letter of it, ignored\n",
 	       "limit 0 poisoned own-poisoned\n");
@@ -89,12 +89,14 @@ START_TEST(limit)
 }
 END_TEST
 
-START_TEST(not_yet)
+START_TEST(other_words)
 {
-	expect("MEMPOOL_GUARD=100",
-	       "mempool: MEMPOOL_GUARD: \"100\" is not available in this version, ignored\n", PLAIN);
-	expect("MEMPOOL_LEAKS=report",
-	       "mempool: MEMPOOL_LEAKS: \"report\" is not available in this version, ignored\n",
+	expect("MEMPOOL_GUARD=often", "mempool: MEMPOOL_GUARD: \"often\" is no rate, ignored\n",
+	       PLAIN);
+	expect("MEMPOOL_LEAKS=yes",
+	       "mempool: MEMPOOL_LEAKS: \"yes\" is neither report nor error, ignored\n", PLAIN);
+	expect("MEMPOOL_FAIL=3",
+	       "mempool: MEMPOOL_FAIL: \"3\" is not nth=N, every=N or one-in=N:SEED, ignored\n",
 	       PLAIN);
 }
 END_TEST
@@ -167,7 +169,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, nothing_set);
 	tcase_add_test(tc, debug);
 	tcase_add_test(tc, limit);
-	tcase_add_test(tc, not_yet);
+	tcase_add_test(tc, other_words);
 	tcase_add_test(tc, stats);
 	tcase_add_test(tc, very_long_values);
 	tcase_add_test(tc, on_error);

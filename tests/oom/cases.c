@@ -222,6 +222,21 @@ static void cache_prealloc(void)
 	destroy(c);
 }
 
+static void cache_set_fail(void)
+{
+	struct mp_cache *c = cache(100);
+	void *p;
+
+	oom_arm();
+	oom_check(mp_cache_set_fail(c, MP_FAIL_NTH, 2, 0) == 0);
+	p = mp_cache_alloc(c);
+	oom_check_got(p);
+	oom_check(mp_cache_alloc(c) == NULL && errno == ENOMEM);
+	oom_disarm();
+	mp_cache_free(c, p);
+	destroy(c);
+}
+
 static void cache_set_max(void)
 {
 	struct mp_cache *c = cache(100);
@@ -782,6 +797,7 @@ const struct oom_case oom_cases[] = {
 	{ "mp_cache_get_stats", cache_get_stats },
 	{ "mp_cache_name", cache_name },
 	{ "mp_cache_prealloc", cache_prealloc },
+	{ "mp_cache_set_fail", cache_set_fail },
 	{ "mp_cache_set_max", cache_set_max },
 	{ "mp_cache_shrink", cache_shrink },
 	{ "mp_cache_size", cache_size },

@@ -4,6 +4,7 @@
  */
 #include "../suite.h"
 
+#include "find.h"
 #include "object.h"
 #include "os.h"
 
@@ -24,20 +25,20 @@ START_TEST(found)
 			char *obj = mp_cache_alloc(c);
 
 			ck_assert_ptr_nonnull(obj);
-			mpp_object_find(obj, &f);
+			mpp_find(obj, &f);
 			ck_assert_uint_eq(f.code, mpp_cache_id(c));
 			ck_assert_ptr_eq(f.cache, c);
 			ck_assert_uint_lt(f.index, c->g.capacity);
 			ck_assert_ptr_eq(mpp_slab_object(mpp_slab_of(f.head, &c->g), &c->g,
 							 f.index), obj);
-			mpp_object_find(obj + sizes[k] / 2, &f);
+			mpp_find(obj + sizes[k] / 2, &f);
 			ck_assert_ptr_eq(f.cache, c);
 			ck_assert_uint_ge(f.index, c->g.capacity);
 		}
 	}
-	mpp_object_find(launder(&f), &f);
+	mpp_find(launder(&f), &f);
 	ck_assert(f.code == 0 && f.cache == NULL);
-	mpp_object_find(mp_alloc(1 << 20), &f);
+	mpp_find(mp_alloc(1 << 20), &f);
 	ck_assert(f.code == MPP_CODE_LARGE && f.cache == NULL);
 }
 END_TEST

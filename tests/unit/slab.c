@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+static const struct mpp_extra plain;
 static struct mpp_geometry g;
 static struct mpp_slab *s;
 
@@ -17,7 +18,7 @@ static void dress(size_t size)
 {
 	void *chunk;
 
-	mpp_geometry_init(&g, size, 16);
+	mpp_geometry_init(&g, size, 16, &plain);
 	chunk = mpp_os_map(g.chunks * (size_t)MP_CHUNK_SIZE, MP_CHUNK_SIZE);
 	ck_assert_ptr_nonnull(chunk);
 	s = mpp_slab_init(chunk, &g, 42);
@@ -48,7 +49,7 @@ static void check_geometry(size_t size, size_t align)
 {
 	size_t header;
 
-	mpp_geometry_init(&g, size, align);
+	mpp_geometry_init(&g, size, align, &plain);
 	header = offsetof(struct mpp_slab, bits) + g.words * sizeof(mpp_bits);
 	ck_assert_uint_ge(g.slot, size);
 	ck_assert_uint_ge(g.slot, MP_MIN_BLOCK_SIZE);
@@ -76,7 +77,7 @@ END_TEST
 START_TEST(little_waste)
 {
 	for (size_t size = 16; size <= MP_CHUNK_SIZE; size += 16) {
-		mpp_geometry_init(&g, size, 16);
+		mpp_geometry_init(&g, size, 16, &plain);
 		if (g.chunks < 8)
 			ck_assert_uint_ge(g.capacity * (size_t)g.slot * 100,
 					  g.chunks * (size_t)MP_CHUNK_SIZE * 78);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * checked.c - layer 6: what happens to a watched object on its way out and in.
+ *
+ * One report per object: what is found damaged or inconsistent is marked lost, its red
+ * zones made whole, and it is never used again.
+ */
+#include "checked.h"
+
+#include "os.h"
+#include "text.h"
+
+static const char at_alloc[] = "the allocation";
+static const char at_free[] = "the free";
+
+static void trace(const struct mp_cache *c, const void *obj, size_t asked, const char *what)
+{
+	char buf[160];
+	struct mpp_text t;
+
+	mpp_text_init(&t, buf, sizeof(buf));
+	mpp_text_add(&t, "mempool: trace: %s %p cache \"%s\" size %zu thread %u\n", what, obj,
+		     c->name, asked, mpp_os_thread_id());
+	mpp_os_write(2, buf, t.len);
+}
+
+static mpp_cold void report_header(struct mp_cache *c, const struct mpp_watched *o)
+{
+	struct mpp_faults faults = { .n = 0 };
+
+	mpp_cache_fault_header(c, o->s, o->obj, &faults);
+	mpp_faults_report(&faults);
+}
+
+/* The slab's header is one; with F all of it, and its free list says that the object is out. */
+static bool is_consistent(struct mp_cache *c, const struct mpp_watched *o, const char *where)
+{
+	bool all = (c->watch.letters & MPP_D_CHECKS) != 0;
+
+	if (mpp_unlikely(!(all ? mpp_cache_sound(c, o->s) :
+				 mpp_slab_has_magic(o->s, mpp_cache_id(c)))))
+		report_header(c, o);
+	else if (all && mpp_unlikely(mpp_slab_is_free(o->s, o->index)))
+		mpp_find_report(mpp_watch_marked(o) == MPP_MARK_FREE ? MP_ERROR_DOUBLE_FREE :
+								       MP_ERROR_FREE_LIST,
+				c, o->obj, where);
+	else
+		return true;
+	return false;
+}
+
+/* Never to be used again. */
+static void lose(struct mp_cache *c, const struct mpp_watched *o)
+{
+	(void)mpp_mark_set(mpp_watch_mark(o), MPP_MARK_LOST);
+	mpp_watch_mend(o);
+	mpp_cache_count_leaked(c);
+}
+
+/* The same for one that the program gave back. */
+static void give_up(struct mp_cache *c, const struct mpp_watched *o)
+{
+	lose(c, o);
+	if (c->counted)
+		mpp_cache_release(c, 1);
+}
+
+static bool is_whole(struct mp_cache *c, const struct mpp_watched *o, bool was_free,
+		     const char *where)
+{
+	struct mpp_damage d = mpp_watch_zones(o, false);
+
+	if (!d.found && was_free)
+		d = mpp_watch_poison(o);
+	if (mpp_unlikely(d.found))
+		mpp_find_report_damage(c, o->obj, &d, where);
+	return !d.found;
+}
+
+bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked)
+{
+	struct mpp_watched o;
+	struct mpp_user *users;
+
+	mpp_find_watched(c, obj, &o);
+	if (mpp_watch_is_marked(&c->watch)) {
+		if (mpp_unlikely(!is_consistent(c, &o, at_alloc)))
+			return false;
+		if (mpp_unlikely(!is_whole(c, &o, true, at_alloc))) {
+			lose(c, &o);
+			return false;
+		}
+		if (mpp_unlikely(!mpp_mark_take(mpp_watch_mark(&o)))) {
+			report_header(c, &o);
+			return false;
+		}
+		mpp_watch_dress(&o, asked);
+		users = mpp_watch_users(&o);
+		if (users != NULL) {
+			mpp_report_user(&users[0]);
+			users[1].thread = 0;
+		}
+	}
+	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
+		trace(c, obj, asked, "alloc");
+	return true;
+}
+
+void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o, enum mpp_mark was)
+{
+	switch (was) {
+	case MPP_MARK_FREE:
+		mpp_find_report(MP_ERROR_DOUBLE_FREE, c, o->obj, at_free);
+		break;
+	case MPP_MARK_LOST: /* reported when it was lost */
+		(void)mpp_mark_set(mpp_watch_mark(o), MPP_MARK_LOST);
+		break;
+	case MPP_MARK_LIVE:
+	default: /* the mark itself is damaged */
+		report_header(c, o);
+		if (mpp_slab_has_magic(o->s, mpp_cache_id(c)))
+			give_up(c, o);
+		break;
+	}
+}
+
+static bool take_back(struct mp_cache *c, const struct mpp_watched *o)
+{
+	struct mpp_user *users = mpp_watch_users(o);
+	enum mpp_mark was;
+
+	if (mpp_unlikely(!is_consistent(c, o, at_free)))
+		return false;
+	was = mpp_mark_set(mpp_watch_mark(o), MPP_MARK_FREE);
+	if (mpp_unlikely(was != MPP_MARK_LIVE)) {
+		mpp_checked_refuse(c, o, was);
+		return false;
+	}
+	if (users != NULL)
+		mpp_report_user(&users[1]);
+	if (mpp_unlikely(!is_whole(c, o, false, at_free))) {
+		give_up(c, o);
+		return false;
+	}
+	mpp_watch_undress(o);
+	return true;
+}
+
+bool mpp_checked_in(struct mp_cache *c, void *obj)
+{
+	struct mpp_watched o;
+
+	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
+		trace(c, obj, mpp_checked_live(c, obj), "free");
+	if (!mpp_watch_is_marked(&c->watch))
+		return true;
+	mpp_find_watched(c, obj, &o);
+	return take_back(c, &o);
+}
+
+size_t mpp_checked_live(struct mp_cache *c, void *obj)
+{
+	struct mpp_watched o;
+
+	if (mpp_likely(!mpp_watch_is_marked(&c->watch)))
+		return c->size;
+	mpp_find_watched(c, obj, &o);
+	if (mpp_watch_marked(&o) != MPP_MARK_LIVE)
+		return 0;
+	return c->watch.reach != 0 ? mpp_watch_asked(&o) : c->size;
+}
+
+/* xorshift, seeded by the system: unguessable enough for an order, not a secret. */
+uint32_t mpp_checked_random(uint32_t n)
+{
+	static _Thread_local uint64_t state;
+	uint64_t x = state;
+
+	while (x == 0)
+		x = mpp_os_entropy();
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	state = x;
+	return (uint32_t)((x >> 32) * n >> 32);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * find.c - layer 6: what a pointer is, and reports about objects.
+ */
+#include "find.h"
+
+#include <string.h>
+
+void mpp_find(const void *p, struct mpp_found *found)
+{
+	found->code = mpp_map_find(p, &found->head);
+	found->cache = NULL;
+	found->index = 0;
+	if (found->code == 0 || found->code > MPP_ID_MAX)
+		return;
+	found->cache = mpp_registry_get(found->code);
+	if (found->cache == NULL || !mpp_cache_alive(found->cache)) {
+		found->cache = NULL;
+		found->code = 0;
+		return;
+	}
+	found->index = mpp_slab_index(found->head, p, &found->cache->g);
+}
+
+void mpp_find_describe(struct mpp_fault *f, const void *pointer)
+{
+	struct mpp_found found;
+	struct mpp_watched o;
+	struct mpp_user *users;
+
+	mpp_find(pointer, &found);
+	if (found.cache == NULL)
+		return;
+	mpp_cache_describe(f, found.cache, mpp_slab_of(found.head, &found.cache->g), pointer);
+	if (f->object == NULL)
+		return;
+	mpp_find_watched(found.cache, (void *)(uintptr_t)f->object, &o);
+	users = mpp_watch_users(&o);
+	if (users == NULL)
+		return;
+	f->alloced = users[0];
+	f->freed = users[1];
+}
+
+void mpp_find_report(enum mp_error_kind kind, const struct mp_cache *c, const void *pointer,
+		     const char *where)
+{
+	struct mpp_faults faults = { .n = 0 };
+	struct mpp_fault *f = mpp_cache_fault(&faults, kind, c, pointer, where);
+
+	mpp_find_describe(f, pointer);
+	mpp_faults_report(&faults);
+}
+
+void mpp_find_show_damage(struct mpp_fault *f, const void *obj, const struct mpp_damage *damage)
+{
+	size_t n = mpp_min(damage->left, MPP_DAMAGE_MAX);
+
+	f->damage_offset = damage->at;
+	f->damaged = (unsigned)n;
+	memcpy(f->damage, (const char *)obj + damage->at, n);
+}
+
+void mpp_find_report_damage(const struct mp_cache *c, const void *obj,
+			    const struct mpp_damage *damage, const char *where)
+{
+	struct mpp_faults faults = { .n = 0 };
+	struct mpp_fault *f = mpp_cache_fault(&faults, damage->kind, c, obj, where);
+
+	mpp_find_describe(f, obj);
+	mpp_find_show_damage(f, obj, damage);
+	mpp_faults_report(&faults);
+}

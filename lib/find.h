@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * find.h - layer 6: what a pointer is, and reports about objects.
+ */
+#ifndef MPP_FIND_H
+#define MPP_FIND_H
+
+#include "debug.h"
+#include "registry.h"
+
+/* What a pointer is. */
+struct mpp_found {
+	unsigned code;		/* 0 not ours, MPP_CODE_LARGE, or a cache's id */
+	void *head;		/* the slab's first chunk, or the region's first granule */
+	struct mp_cache *cache;	/* of a slab, else NULL */
+	uint32_t index;		/* of the object if below the capacity */
+};
+
+/* Find out without following p. */
+void mpp_find(const void *p, struct mpp_found *found);
+
+/* obj, an object of c that is watched, with its notes. */
+mpp_inline void mpp_find_watched(struct mp_cache *c, void *obj, struct mpp_watched *out)
+{
+	void *head = (void *)((uintptr_t)obj & ~MPP_CHUNK_MASK);
+
+	if (mpp_unlikely(c->g.chunks > 1))
+		(void)mpp_map_find(obj, &head);
+	out->w = &c->watch;
+	out->g = &c->g;
+	out->s = mpp_slab_of(head, &c->g);
+	out->obj = obj;
+	out->index = mpp_slab_index(head, obj, &c->g);
+}
+
+/* Fill f in with the object that pointer is in: which it is, and who had it. */
+void mpp_find_describe(struct mpp_fault *f, const void *pointer);
+
+/* Report, at once, a fault of the object that pointer is in; c is the cache the caller named. */
+mpp_cold void mpp_find_report(enum mp_error_kind kind, const struct mp_cache *c,
+			      const void *pointer, const char *where);
+
+/* The same for damaged bytes. */
+mpp_cold void mpp_find_report_damage(const struct mp_cache *c, const void *obj,
+				     const struct mpp_damage *damage, const char *where);
+
+/* Copy the damaged bytes into f. */
+void mpp_find_show_damage(struct mpp_fault *f, const void *obj, const struct mpp_damage *damage);
+
+#endif /* MPP_FIND_H */
