@@ -57,11 +57,8 @@ void *mp_cache_zalloc(struct mp_cache *c)
 
 static mpp_noinline void free_slow(struct mp_cache *c, void *obj)
 {
-	int saved;
+	int saved = errno;
 
-	if (c->hard && mpp_fast_owns(c, obj) && mpp_likely(mpp_checked_push(c, obj)))
-		return;
-	saved = errno;
 	if (obj != NULL) {
 		(void)mpp_init();
 		mpp_object_free_any(c, obj);
@@ -71,10 +68,10 @@ static mpp_noinline void free_slow(struct mp_cache *c, void *obj)
 
 void mp_cache_free(struct mp_cache *c, void *obj)
 {
-	if (mpp_likely(mpp_fast_owns(c, obj)) &&
-	    mpp_likely(mpp_push(mpp_fast_slot(slot_offset(c)), obj)))
-		return;
-	free_slow(c, obj);
+	if (mpp_unlikely(!mpp_fast_owns(c, obj)))
+		free_slow(c, obj);
+	else if (mpp_unlikely(!mpp_push(mpp_fast_slot(slot_offset(c)), obj)))
+		mpp_object_push(c, obj);
 }
 
 int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)

@@ -68,8 +68,11 @@ static void give_up(struct mp_cache *c, const struct mpp_watched *o)
 static bool is_whole(struct mp_cache *c, const struct mpp_watched *o, bool was_free,
 		     const char *where)
 {
-	struct mpp_damage d = mpp_watch_zones(o, false);
+	struct mpp_damage d;
 
+	if (!(c->watch.letters & (MPP_D_ZONES | MPP_D_POISON)))
+		return true;
+	d = mpp_watch_zones(o, false);
 	if (!d.found && was_free)
 		d = mpp_watch_poison(o);
 	if (mpp_unlikely(d.found))

@@ -178,23 +178,11 @@ static void free_large(void *p, const struct mpp_found *found)
 		report_large(found, p, verdict);
 }
 
-/* The hit path of a free into a hardened cache. */
-static bool push_hard(void *p)
-{
-	unsigned code = mpp_map_get(p);
-	struct mp_cache *c = code - 1 < MPP_ID_MAX ? mpp_registry_get(code) : NULL;
-
-	return c != NULL && c->hard && mpp_fast_owns(c, p) && mpp_checked_push(c, p);
-}
-
 static mpp_noinline void free_slow(void *p)
 {
 	struct mpp_found found = { .code = 0 };
-	int saved;
+	int saved = errno;
 
-	if (push_hard(p))
-		return;
-	saved = errno;
 	if (p != NULL) {
 		(void)mpp_init();
 		if (mpp_map_get(p) >= MPP_CODE_LARGE)
@@ -207,25 +195,28 @@ static mpp_noinline void free_slow(void *p)
 	errno = saved;
 }
 
-/* The hit path of a free: whether p is an object and there was room for it. */
-mpp_inline bool push(void *p)
+/* The hit path of a free; false, and nothing done, if p is no object of a first few caches. */
+mpp_inline bool free_fast(void *p)
 {
 	const void *chunk = (const void *)((uintptr_t)p & ~MPP_CHUNK_MASK);
 	unsigned code = mpp_map_get(p);
-	const struct mp_cache *c;
+	struct mp_cache *c;
 
 	if (mpp_unlikely(code - 1 >= MPP_INLINE_IDS - 1))
 		return false;
 	/* relaxed: M4 of map.h, the cache lives while it has objects */
 	c = mpp_load_relaxed(&mpp_caches[code]);
+	if (mpp_unlikely(mpp_slab_index(chunk, p, &c->g) >= c->g.capacity))
+		return false;
 	/* the slot of a cache that may not be served there is always full */
-	return mpp_likely(mpp_slab_index(chunk, p, &c->g) < c->g.capacity) &&
-	       mpp_push(mpp_fast_slot(code * MPP_SLOT_SIZE), p);
+	if (mpp_unlikely(!mpp_push(mpp_fast_slot(code * MPP_SLOT_SIZE), p)))
+		mpp_object_push(c, p);
+	return true;
 }
 
 void mp_free(void *p)
 {
-	if (mpp_unlikely(!push(p)))
+	if (mpp_unlikely(!free_fast(p)))
 		free_slow(p);
 }
 
@@ -345,18 +336,24 @@ static mpp_noinline void free_checked(void *p, size_t align, size_t size, const 
 /* Whether p is in a slab of the class for size: the common case, nothing more to check. */
 static bool is_in_class(const void *p, size_t size)
 {
-	return mpp_class_fits(size) && mpp_map_get(p) == mpp_class_of(size) + 1;
+	unsigned cls;
+
+	if (mpp_unlikely(!mpp_class_fits(size)))
+		return false;
+	cls = mpp_class_of(size);
+	/* with red zones the very size counts */
+	return mpp_map_get(p) == cls + 1 && mpp_classes[cls]->watch.reach == 0;
 }
 
 void mp_free_sized(void *p, size_t size)
 {
-	if (mpp_unlikely(!is_in_class(p, size)) || mpp_unlikely(!push(p)))
+	if (mpp_unlikely(!is_in_class(p, size)) || mpp_unlikely(!free_fast(p)))
 		free_checked(p, 1, size, "mp_free_sized");
 }
 
 void mp_free_aligned_sized(void *p, size_t align, size_t size)
 {
-	if (mpp_unlikely(!is_in_class(p, mpp_max(align, size))) || mpp_unlikely(!push(p)))
+	if (mpp_unlikely(!is_in_class(p, mpp_max(align, size))) || mpp_unlikely(!free_fast(p)))
 		free_checked(p, align, size, "mp_free_aligned_sized");
 }
 

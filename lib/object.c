@@ -12,6 +12,7 @@
 #include "checked.h"
 #include "fast.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define BATCH 64u /* objects handled at once by the bulk calls */
@@ -353,6 +354,17 @@ void mpp_object_free(struct mp_cache *c, void *obj)
 	if (c->counted && !c->direct)
 		mpp_cache_release(c, 1);
 	free_prepared(c, obj);
+}
+
+void mpp_object_push(struct mp_cache *c, void *obj)
+{
+	int saved;
+
+	if (c->hard && mpp_checked_push(c, obj))
+		return;
+	saved = errno;
+	mpp_object_free(c, obj);
+	errno = saved;
 }
 
 /* Push what there is room for; how many.  Stops in front of a double free. */

@@ -22,6 +22,9 @@ bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_l
  */
 void mpp_object_free(struct mp_cache *c, void *obj);
 
+/* The same when the magazine of the hit path had no room for it, or has never; keeps errno. */
+mpp_noinline void mpp_object_push(struct mp_cache *c, void *obj);
+
 /* The same for n of them, which are all of c. */
 void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs);
 
