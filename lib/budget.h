@@ -2,8 +2,15 @@
 /*
  * budget.h - layer 2: bytes in use against the limit of mp_set_limit().
  *
- * Lock-free: one counter.  take() reserves before memory is obtained,
- * give() when it is no longer in use, so the counter never exceeds the limit.
+ * Lock-free: one counter.
+ *
+ *  B1  The counter never exceeds a limit that stays: it is raised by a compare-and-swap
+ *      from a value that leaves room.  A limit set below what is in use refuses
+ *      all until enough is given back.
+ *  B2  The counter is at least what is in use: take() before memory is obtained, give()
+ *      when it is no longer in use, each once with the same bytes.
+ *
+ * It orders nothing: memory is handed on by the locks of those who hold it.
  */
 #ifndef MPP_BUDGET_H
 #define MPP_BUDGET_H

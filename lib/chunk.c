@@ -5,6 +5,11 @@
  * Knows nothing of slabs.  Lock: MPP_RANK_CHUNK, held for some bit
  * operations; memory is mapped, purged and unmapped without it.  A chunk being purged is
  * neither free nor in use, so nobody else can take it.
+ *
+ *  K1  A chunk is free, in use or being purged; only who holds the lock changes which.
+ *      It is freed by who has it, once.
+ *  K2  dirty is a subset of free: what is in use is its user's to count.
+ *  K3  A region stays in its bucket while a chunk of it is in use.
  */
 #include "chunk.h"
 
@@ -67,7 +72,7 @@ static struct region *region_of_locked(const char *p)
 
 	while (r != NULL && !(p >= r->base && p < r->base + mpp_min(r->size, REGION_SIZE)))
 		r = r->next;
-	mpp_assert(r != NULL);
+	mpp_assert(r != NULL); /* K3 */
 	return r;
 }
 
@@ -364,7 +369,7 @@ void mpp_chunk_free(void *p, size_t n)
 	mask = is_large(r) ? 1
 			   : mpp_low_bits64((unsigned)n)
 				     << (size_t)((char *)p - r->base) / MP_CHUNK_SIZE;
-	mpp_assert((r->free & mask) == 0);
+	mpp_assert((r->free & mask) == 0); /* K1 */
 	r->free |= mask;
 	r->dirty |= mask;
 	place_locked(r);

@@ -22,7 +22,7 @@ mpp_inline bool mpp_pop(struct mpp_slot *slot, void **obj)
 	top--;
 	/* relaxed: as above */
 	*obj = mpp_load_relaxed(top);
-	/* release: the load stays before it (T3); pairs with fork's cut */
+	/* release: the load stays before it (T3); who looks on is fork, or holds the lock */
 	mpp_store_release(&slot->top, top);
 	return true;
 }
@@ -41,7 +41,7 @@ mpp_inline bool mpp_push(struct mpp_slot *slot, void *obj)
 		return false;
 	/* relaxed: published by top */
 	mpp_store_relaxed(top, obj);
-	/* release: the cell first (T3); pairs with fork's cut */
+	/* release: the cell first (T3), for a fork that cuts in between */
 	mpp_store_release(&slot->top, top + 1);
 	return true;
 }

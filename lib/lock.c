@@ -9,11 +9,9 @@
 
 #include <string.h>
 
-#define SPINS 100
-
 void mpp_lock_wait(struct mpp_lock *l)
 {
-	for (int i = 0; i < SPINS; i++) {
+	for (int i = 0; i < MPP_LOCK_SPINS; i++) {
 		uint32_t free = 0;
 
 		/* relaxed: only a hint that trying is worth it */
@@ -23,7 +21,7 @@ void mpp_lock_wait(struct mpp_lock *l)
 		if (mpp_cas_acquire(&l->state, &free, 1))
 			return;
 	}
-	/* acquire: as in mpp_lock_acquire; 2 so that the holder wakes us */
+	/* acquire: as in mpp_lock_acquire; 2 so that the holder wakes us (L3) */
 	while (mpp_swap_acquire(&l->state, 2) != 0)
 		mpp_os_wait(&l->state, 2);
 }
@@ -41,7 +39,7 @@ void mpp_lock_entered(const struct mpp_lock *l)
 	if (l->rank == 0)
 		return;
 	for (unsigned r = l->rank + 1; r <= MPP_RANK_META; r++)
-		mpp_assert(held[r] == 0);
+		mpp_assert(held[r] == 0); /* L4 */
 	held[l->rank]++;
 }
 
@@ -49,7 +47,7 @@ void mpp_lock_left(const struct mpp_lock *l)
 {
 	if (l->rank == 0)
 		return;
-	mpp_assert(held[l->rank] > 0);
+	mpp_assert(held[l->rank] > 0); /* L1 */
 	held[l->rank]--;
 }
 

@@ -270,7 +270,7 @@ static size_t put_run(struct drain *d, const mpp_cell *objs, size_t n)
 
 		if (((uintptr_t)obj & ~MPP_CHUNK_MASK) != (uintptr_t)d->at->head)
 			break;
-		mpp_assert(index < g->capacity);
+		mpp_assert(index < g->capacity); /* T3: only objects are pushed */
 		if (index / MPP_BITS != word || (mask & bit) != 0) {
 			d->word = word; /* a second bit of the same object is found there */
 			d->mask = mask;

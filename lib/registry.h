@@ -5,6 +5,17 @@
  * Descriptors are never anything else: a destroyed cache's becomes a
  * tombstone, recognised by its magic, and is used for a new cache, with its
  * id, only after MPP_TOMBSTONES others were destroyed.
+ *
+ *  R1  The descriptor of an id is found for good once it was added; what changes is its
+ *      magic.  ALIVE is written with release after all else in it.
+ *  R2  A walk uses a cache only while it has pinned it.  It pins under the lock and if the
+ *      cache is ALIVE; destroy makes it DYING under the lock, and then waits for
+ *      the pins to go, so no walk meets a cache that is taken apart.
+ *  R3  A thread that took slabs off a cache's lists has counted them in `retiring`, under
+ *      the cache's lock, and counts them off with release when it is done with
+ *      the descriptor; destroy waits for that too.
+ *  R4  An id is used again only when no chunk in the owner map carries it and no thread's
+ *      slot has an object of it.
  */
 #ifndef MPP_REGISTRY_H
 #define MPP_REGISTRY_H

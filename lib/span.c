@@ -3,10 +3,22 @@
  * span.c - layer 4: finding regions, binning, cutting and joining spans.
  *
  * Theory of the look-up.  Regions are found by address in a hash table whose
- * chains change under the lock of large.c and are walked without it.
- * Descriptors are never anything else, so a reader that strays while one is
- * removed and used again reads a descriptor, misses, sees that `removals` moved,
- * and looks again.  A lawful pointer's region stays, so it is always found.
+ * chains change under the lock of large.c and are walked without it.  A descriptor
+ * is never anything else, but one that was removed is used again for another
+ * region, in another chain, so a reader can stray from its chain to that one.
+ *
+ *   bucket 1 --> A --> B           remove A; A is now region C
+ *   bucket 2 --> (C = A) --> 0     a reader that stood on A misses B
+ *
+ *  S1  A first entry's state goes from LIVE to FREE by compare-and-swap only, so
+ *      one of several frees of a span succeeds; every other change of state is under
+ *      the lock.  The state is written after the length (span.h).
+ *  S2  A region that stays is found.  `removals` is raised after a descriptor
+ *      has left its chain and before it enters another, so who starts with the new
+ *      count does not meet it in the old chain, and who follows its new link has
+ *      seen the new count: a miss counts only if the count has not moved.
+ *  S3  A descriptor leaves and enters chains whole: base, table and length
+ *      are written before the link to it.
  */
 #include "span.h"
 
@@ -23,7 +35,7 @@ size_t mpp_spans_kept;
 static struct mpp_link bins[BINS];	/* lock:large, zero until first used */
 static uint64_t binned[BINS / 64];	/* lock:large, bins with something in them */
 static _Atomic(struct mpp_region *) buckets[BUCKETS];	/* atomic */
-static _Atomic uint32_t removals;	/* atomic: raised before a region leaves its chain */
+static _Atomic uint32_t removals;	/* atomic: raised when a region has left its chain */
 
 /* ---- finding a region */
 
@@ -37,14 +49,17 @@ static _Atomic(struct mpp_region *) *bucket_of(const void *head)
 struct mpp_region *mpp_region_find(const void *head)
 {
 	for (;;) {
-		/* acquire: a miss counts only if no region left meanwhile; pairs with remove */
+		/* acquire: the chains without what left them (S2); pairs with
+		 * mpp_region_remove_locked */
 		uint32_t before = mpp_load_acquire(&removals);
-		/* acquire: the descriptor; pairs with insert */
+		/* acquire: the descriptor (S3); pairs with mpp_region_insert_locked */
 		struct mpp_region *r = mpp_load_acquire(bucket_of(head));
 
 		while (r != NULL && mpp_region_base(r) != (uintptr_t)head)
 			r = mpp_load_acquire(&r->next); /* acquire: as above */
-		/* acquire: the walk above stays before it */
+		/* acquire: by the walk's own acquires it comes after them, and the count is no
+		 * older than any link that was followed (S2); pairs with
+		 * mpp_region_remove_locked */
 		if (r != NULL || mpp_load_acquire(&removals) == before)
 			return r;
 	}
@@ -54,9 +69,10 @@ void mpp_region_insert_locked(struct mpp_region *r)
 {
 	_Atomic(struct mpp_region *) *bucket = bucket_of((void *)mpp_region_base(r));
 
-	/* release: a reader that strayed onto r sees removals moved when it follows this */
+	/* relaxed load: chains change under the lock.  release: a reader that strayed
+	 * onto r sees removals moved when it follows this (S2); pairs with mpp_region_find */
 	mpp_store_release(&r->next, mpp_load_relaxed(bucket));
-	/* release: the descriptor; pairs with find */
+	/* release: the descriptor (S3); pairs with mpp_region_find */
 	mpp_store_release(bucket, r);
 	mpp_list_append(&mpp_regions, &r->all);
 }
@@ -67,11 +83,14 @@ void mpp_region_remove_locked(struct mpp_region *r)
 
 	/* relaxed: chains change under the lock */
 	while (mpp_load_relaxed(at) != r)
-		at = &mpp_load_relaxed(at)->next;
-	/* relaxed: raised before the chain changes, which is a release */
-	mpp_add_relaxed(&removals, 1);
-	/* release: whoever misses r sees the raised count; pairs with find */
+		at = &mpp_load_relaxed(at)->next; /* relaxed: as above */
+	/* relaxed load: as above.  release: whoever reads the new link sees what r
+	 * stood in front of (S3) */
 	mpp_store_release(at, mpp_load_relaxed(&r->next));
+	/* relaxed load: as above.  release: raised once r is out of its chain and before
+	 * it is in another: who starts with the new count does not meet r here, who meets it
+	 * with the old count looks again (S2); pairs with mpp_region_find */
+	mpp_store_release(&removals, mpp_load_relaxed(&removals) + 1);
 	mpp_list_remove(&r->all);
 }
 

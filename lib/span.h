@@ -67,7 +67,7 @@ mpp_inline void *mpp_region_page(const struct mpp_region *r, size_t page)
 
 mpp_inline size_t mpp_span_pages(const struct mpp_span *s)
 {
-	/* relaxed: under the lock, or ordered behind state_of */
+	/* relaxed: under the lock, or ordered behind mpp_span_state */
 	return mpp_load_relaxed(&s->pages);
 }
 
@@ -84,13 +84,13 @@ mpp_inline bool mpp_span_is_binned(const struct mpp_span *s)
 
 mpp_inline void mpp_span_set_state(struct mpp_span *s, enum mpp_span_use state)
 {
-	/* release: the span's length, to mpp_large_size and info; pairs with state_of */
+	/* release: the span's length, to who asks for it; pairs with mpp_span_state */
 	mpp_store_release(&s->state, (uint32_t)state);
 }
 
 mpp_inline enum mpp_span_use mpp_span_state(const struct mpp_span *s)
 {
-	/* acquire: pairs with set_state */
+	/* acquire: the span's length; pairs with mpp_span_set_state */
 	return (enum mpp_span_use)mpp_load_acquire(&s->state);
 }
 
