@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * portable.h - what the tests use of POSIX, where Windows has it under another name.
+ *
+ * Threads, barriers and clocks are those of <pthread.h> and <time.h>: mingw has them,
+ * made of the system's own.  What needs fork() is not built there.
+ */
+#ifndef TESTS_PORTABLE_H
+#define TESTS_PORTABLE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+
+#if defined(_WIN32)
+
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+
+#include <malloc.h>
+
+#undef near /* words of the 16-bit time */
+#undef far
+
+/* Windows ends a process by a status, not by a signal: abort() by this one. */
+#define PORTABLE_ABORTED 3
+/* The longest value that a variable of the environment can have, with its name. */
+#define PORTABLE_LONGEST 32000
+
+static inline void portable_setenv(const char *name, const char *value)
+{
+	SetEnvironmentVariableA(name, value);
+}
+
+static inline void portable_unsetenv(const char *name)
+{
+	SetEnvironmentVariableA(name, NULL);
+}
+
+/* Addresses that are taken, and cannot be touched. */
+static inline void *portable_no_access(size_t size)
+{
+	return VirtualAlloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS);
+}
+
+static inline void portable_free_addresses(void *p, size_t size)
+{
+	(void)size;
+	VirtualFree(p, 0, MEM_RELEASE);
+}
+
+static inline size_t portable_page(void)
+{
+	SYSTEM_INFO info;
+
+	GetSystemInfo(&info);
+	return info.dwPageSize;
+}
+
+static inline void *portable_aligned_alloc(size_t align, size_t size)
+{
+	return _aligned_malloc(size, align);
+}
+
+static inline void portable_aligned_free(void *p)
+{
+	_aligned_free(p);
+}
+
+/* vsnprintf() whose %p is as everywhere else, 0x and the shortest number. */
+static inline int portable_vsnprintf(char *to, size_t size, const char *format, va_list args)
+{
+	char changed[1024];
+	size_t n = 0;
+
+	for (; *format != '\0' && n < sizeof(changed) - 8; format++) {
+		if (format[0] == '%' && format[1] == 'p') {
+			n += (size_t)snprintf(changed + n, 8, "0x%s",
+					      sizeof(void *) > 4 ? "%llx" : "%x");
+			format++;
+		} else {
+			changed[n++] = *format;
+		}
+	}
+	changed[n] = '\0';
+	return vsnprintf(to, size, changed, args);
+}
+
+#else
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PORTABLE_LONGEST 100000
+
+static inline void portable_setenv(const char *name, const char *value)
+{
+	setenv(name, value, 1);
+}
+
+static inline void portable_unsetenv(const char *name)
+{
+	unsetenv(name);
+}
+
+static inline void *portable_no_access(size_t size)
+{
+	return mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static inline void portable_free_addresses(void *p, size_t size)
+{
+	munmap(p, size);
+}
+
+static inline size_t portable_page(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static inline void *portable_aligned_alloc(size_t align, size_t size)
+{
+	return aligned_alloc(align, size);
+}
+
+static inline void portable_aligned_free(void *p)
+{
+	free(p);
+}
+
+static inline int portable_vsnprintf(char *to, size_t size, const char *format, va_list args)
+{
+	return vsnprintf(to, size, format, args);
+}
+
+#endif
+
+#if defined(__APPLE__)
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/* macOS leaves this part of POSIX out. */
+typedef struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t all_there;
+	unsigned count, waiting, round;
+} pthread_barrier_t;
+
+static inline int pthread_barrier_init(pthread_barrier_t *b, const void *attributes, unsigned n)
+{
+	(void)attributes;
+	b->count = n;
+	b->waiting = b->round = 0;
+	return pthread_mutex_init(&b->mutex, NULL) || pthread_cond_init(&b->all_there, NULL);
+}
+
+static inline int pthread_barrier_wait(pthread_barrier_t *b)
+{
+	unsigned round;
+	bool last;
+
+	pthread_mutex_lock(&b->mutex);
+	round = b->round;
+	last = ++b->waiting == b->count;
+	if (last) {
+		b->waiting = 0;
+		b->round++;
+		pthread_cond_broadcast(&b->all_there);
+	}
+	while (b->round == round)
+		pthread_cond_wait(&b->all_there, &b->mutex);
+	pthread_mutex_unlock(&b->mutex);
+	return last ? -1 : 0;
+}
+
+static inline int pthread_barrier_destroy(pthread_barrier_t *b)
+{
+	return pthread_mutex_destroy(&b->mutex) || pthread_cond_destroy(&b->all_there);
+}
+
+#endif
+
+static inline int portable_snprintf(char *to, size_t size, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = portable_vsnprintf(to, size, format, args);
+	va_end(args);
+	return n;
+}
+
+#endif /* TESTS_PORTABLE_H */
