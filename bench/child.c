@@ -23,7 +23,8 @@ struct output {
 	bool late; /* it did not end in time */
 };
 
-static void child_exec(const struct plan *plan, const struct point *p, const char *program)
+static void child_exec(const struct plan *plan, const struct point *p, const char *program,
+		       const char *letters)
 {
 	char workload[64], size[32], n[32], threads[32], ms[32], seed[40];
 
@@ -33,6 +34,8 @@ static void child_exec(const struct plan *plan, const struct point *p, const cha
 	snprintf(threads, sizeof(threads), "threads=%u", p->threads);
 	snprintf(ms, sizeof(ms), "ms=%u", plan->options.ms);
 	snprintf(seed, sizeof(seed), "seed=%" PRIu64, plan->options.seed);
+	if (letters)
+		setenv("MEMPOOL_DEBUG", letters, 1);
 	execl(program, program, workload, size, n, threads, ms, seed, (char *)NULL);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
@@ -133,7 +136,8 @@ static void note_result(struct series *s, const struct output *out, int status)
 	s->ns[s->runs++] = s->last.ns;
 }
 
-static pid_t start(const struct plan *plan, const struct point *p, const char *program, int *from)
+static pid_t start(const struct plan *plan, const struct point *p, const char *program,
+		   const char *letters, int *from)
 {
 	int ends[2];
 	pid_t pid;
@@ -148,7 +152,7 @@ static pid_t start(const struct plan *plan, const struct point *p, const char *p
 		dup2(ends[1], STDERR_FILENO);
 		close(ends[0]);
 		close(ends[1]);
-		child_exec(plan, p, program);
+		child_exec(plan, p, program, letters);
 	}
 	close(ends[1]);
 	*from = ends[0];
@@ -169,7 +173,7 @@ void child_run(const struct plan *plan, const struct point *p, const struct subj
 	}
 	out.length = 0;
 	out.late = false;
-	pid = start(plan, p, program, &from);
+	pid = start(plan, p, program, subject->letters, &from);
 	collect(from, &out);
 	close(from);
 	if (out.late)

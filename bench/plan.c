@@ -143,6 +143,13 @@ static const struct subject known_subjects[] = {
 	{ .name = "g_slice", .kind = PEER, .colour = "#bcbd22" },
 	{ .name = "boost_pool", .kind = PEER, .colour = "#3f3f9f" },
 	{ .name = "talloc", .kind = UNSAFE, .colour = "#a0a0a0" },
+	/* mp_cache with MEMPOOL_DEBUG; only where they are asked for */
+	{ .name = "mp_cache-H", .kind = OURS, .colour = "#900000", .letters = "H" },
+	{ .name = "mp_cache-F", .kind = OURS, .colour = "#a04000", .letters = "F" },
+	{ .name = "mp_cache-Z", .kind = OURS, .colour = "#a08000", .letters = "Z" },
+	{ .name = "mp_cache-P", .kind = OURS, .colour = "#60a000", .letters = "P" },
+	{ .name = "mp_cache-FZP", .kind = OURS, .colour = "#0060a0", .letters = "FZP" },
+	{ .name = "mp_cache-FZPU", .kind = OURS, .colour = "#6000a0", .letters = "FZPU" },
 };
 
 static void usage(FILE *out)
@@ -379,9 +386,11 @@ static void add_subjects(struct plan *plan)
 	for (size_t i = 0; i < sizeof(known_subjects) / sizeof(known_subjects[0]); i++) {
 		struct subject s = known_subjects[i];
 
-		if (!chosen((const char **)o->subjects, s.name))
+		if (!chosen((const char **)o->subjects, s.name) ||
+		    (s.letters && !o->subjects[0]))
 			continue;
-		find_program(s.program, sizeof(s.program), o->bin, "bench", s.name);
+		find_program(s.program, sizeof(s.program), o->bin, "bench",
+			     s.letters ? "mp_cache" : s.name);
 		find_program(s.containers, sizeof(s.containers), o->bin, "containers", s.name);
 		if (s.program[0])
 			plan->subjects[plan->nsubjects++] = s;

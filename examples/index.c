@@ -11,6 +11,7 @@
  * takes the index down and sends its figures to the parent through a pipe.
  */
 #define _POSIX_C_SOURCE 200809L
+#define _DARWIN_C_SOURCE 1 /* for what macOS hides otherwise */
 
 #include "index.h"
 #include "index_alloc.h"

@@ -78,6 +78,8 @@ int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
 {
 	bool at_limit;
 
+	if (mpp_unlikely(c == NULL))
+		return -EINVAL;
 	if (mpp_unlikely(!mpp_cache_alive(c))) {
 		mpp_cache_report_dead(c, "mp_cache_alloc_bulk");
 		return -EINVAL;

@@ -33,7 +33,11 @@
 #define mpp_noinline __attribute__((noinline))
 #define mpp_cold __attribute__((noinline, cold))
 #define mpp_inline static inline __attribute__((always_inline))
+#if defined(__MINGW32__) /* where plain printf is that of msvcrt, which lacks %zu */
+#define mpp_printf(f, a) __attribute__((format(gnu_printf, f, a)))
+#else
 #define mpp_printf(f, a) __attribute__((format(printf, f, a)))
+#endif
 #define mpp_prefetch_w(p) __builtin_prefetch((p), 1)
 #else
 #define mpp_likely(x) (x)

@@ -114,9 +114,8 @@ static struct mpp_slab *slab_at(struct mpp_link *l)
 	return mpp_container(l, struct mpp_slab, link);
 }
 
-/* Whether l is head or, at offset, in the header of a slab of this cache: it may be followed. */
-static bool is_link_of(const struct mp_cache *c, const struct mpp_link *head,
-		       const struct mpp_link *l, size_t offset)
+bool mpp_cache_may_follow(const struct mp_cache *c, const struct mpp_link *head,
+			  const struct mpp_link *l, size_t offset)
 {
 	uintptr_t s = (uintptr_t)l - offset;
 	void *chunk = (void *)(s & ~MPP_CHUNK_MASK);
@@ -129,8 +128,8 @@ static bool is_link_of(const struct mp_cache *c, const struct mpp_link *head,
 static bool unlink_locked(const struct mp_cache *c, const struct mpp_link *head,
 			  struct mpp_link *l, size_t offset)
 {
-	if (mpp_unlikely(!is_link_of(c, head, l->next, offset) ||
-			 !is_link_of(c, head, l->prev, offset) || !mpp_list_sound(l)))
+	if (mpp_unlikely(!mpp_cache_may_follow(c, head, l->next, offset) ||
+			 !mpp_cache_may_follow(c, head, l->prev, offset) || !mpp_list_sound(l)))
 		return false;
 	mpp_list_remove(l);
 	return true;
@@ -140,11 +139,14 @@ static bool unlink_locked(const struct mp_cache *c, const struct mpp_link *head,
  * The header that l is in is damaged: end the list in front of it.  What stands behind
  * is lost to the cache, and nothing wrong is handed out.
  */
-static void cut_locked(struct mpp_link *head, const struct mpp_link *l)
+static void cut_locked(const struct mp_cache *c, struct mpp_link *head, const struct mpp_link *l)
 {
 	struct mpp_link *before = head;
+	size_t seen = 0;
 
-	while (before->next != l && before->next != head)
+	/* more of them may be damaged: none is followed out of the cache, or in a circle */
+	while (before->next != l && before->next != head && seen++ < c->slabs &&
+	       mpp_cache_may_follow(c, head, before->next, offsetof(struct mpp_slab, link)))
 		before = before->next;
 	before->next = head;
 	head->prev = before;
@@ -162,7 +164,7 @@ static unsigned supply_from_locked(struct mp_cache *c, struct mpp_link *head, ui
 	for (l = head->next; l != head && n < max && have < want; l = next) {
 		struct mpp_slab *s = slab_at(l);
 		bool sound = mpp_cache_sound(c, s) &&
-			     is_link_of(c, head, l->next, offsetof(struct mpp_slab, link));
+			     mpp_cache_may_follow(c, head, l->next, offsetof(struct mpp_slab, link));
 
 		next = l->next;
 		if (mpp_likely(sound) && !mpp_slab_activate(s))
@@ -170,7 +172,7 @@ static unsigned supply_from_locked(struct mp_cache *c, struct mpp_link *head, ui
 		if (mpp_unlikely(!sound ||
 				 !unlink_locked(c, head, l, offsetof(struct mpp_slab, link)))) {
 			mpp_cache_fault_header(c, s, s, faults);
-			cut_locked(head, l);
+			cut_locked(c, head, l);
 			break;
 		}
 		slabs[n++] = s;
@@ -258,7 +260,7 @@ static bool strip_one_locked(struct mp_cache *c, struct mpp_chain *chain,
 	    !unlink_locked(c, &c->empty, &s->link, offsetof(struct mpp_slab, link)) ||
 	    !unlink_locked(c, &c->all, &s->all, offsetof(struct mpp_slab, all))) {
 		mpp_cache_fault_header(c, s, s, faults);
-		cut_locked(&c->empty, &s->link);
+		cut_locked(c, &c->empty, &s->link);
 		c->empties = 0;
 		return false;
 	}
@@ -352,7 +354,7 @@ void mpp_cache_strip_all(struct mp_cache *c, struct mpp_chain *chain)
 		struct mpp_slab *s = mpp_container(l, struct mpp_slab, all);
 
 		if (!mpp_cache_sound(c, s) ||
-		    !is_link_of(c, &c->all, l->next, offsetof(struct mpp_slab, all)))
+		    !mpp_cache_may_follow(c, &c->all, l->next, offsetof(struct mpp_slab, all)))
 			break; /* what is damaged is left alone for good */
 		next = l->next;
 		/* relaxed: as in strip_one_locked */

@@ -99,6 +99,10 @@ struct mpp_faults {
 struct mpp_fault *mpp_cache_fault(struct mpp_faults *f, enum mp_error_kind kind,
 				  const struct mp_cache *c, const void *pointer,
 				  const char *where);
+/* Whether l, of the list at head, is where the cache's slabs have the link at offset: it may
+ * be followed; under the cache's lock. */
+bool mpp_cache_may_follow(const struct mp_cache *c, const struct mpp_link *head,
+			  const struct mpp_link *l, size_t offset);
 /* A damaged header of a slab. */
 void mpp_cache_fault_header(const struct mp_cache *c, const struct mpp_slab *s,
 			    const void *pointer, struct mpp_faults *faults);

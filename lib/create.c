@@ -7,6 +7,7 @@
 #include "budget.h"
 #include "check.h"
 #include "fail.h"
+#include "find.h"
 #include "init.h"
 #include "object.h"
 #include "os.h"
@@ -151,14 +152,28 @@ static void forget_everywhere(struct mp_cache *c)
 	} while (f.again);
 }
 
-/* Name the first few live objects. */
+#define OWNERS_SHOWN 3u	/* as many stacks as a report has room for */
+
+struct busy {
+	struct mp_cache *c;
+	struct mpp_fault *f;
+	struct mpp_user owner[OWNERS_SHOWN];
+};
+
+/* Name the first few live objects, and who allocated them. */
 static int add_sample(void *obj, void *arg)
 {
-	struct mpp_fault *f = arg;
+	struct busy *busy = arg;
+	struct mpp_fault *f = busy->f;
+	struct mpp_watched o;
 
 	if (f->samples == MPP_SAMPLE_MAX)
 		return 1;
 	f->sample[f->samples++] = obj;
+	if ((busy->c->watch.letters & MPP_D_USERS) && f->owners < OWNERS_SHOWN) {
+		mpp_find_watched(busy->c, obj, &o);
+		busy->owner[f->owners++] = mpp_watch_users(&o)[0];
+	}
 	return 0;
 }
 
@@ -167,10 +182,12 @@ static int refuse_busy(struct mp_cache *c, size_t live)
 	struct mpp_faults faults = { .n = 0 };
 	struct mpp_fault *f =
 		mpp_cache_fault(&faults, MP_ERROR_LIVE_AT_DESTROY, c, NULL, "mp_cache_destroy");
+	struct busy busy = { .c = c, .f = f };
 
 	f->note = "live objects";
 	f->found = live;
-	(void)mpp_walk_live(c, add_sample, f);
+	f->owner = busy.owner;
+	(void)mpp_walk_live(c, add_sample, &busy);
 	mpp_faults_report(&faults);
 	return -EBUSY;
 }
@@ -205,6 +222,8 @@ int mp_cache_destroy(struct mp_cache *c)
 
 int mp_cache_prealloc(struct mp_cache *c, size_t n)
 {
+	if (c == NULL)
+		return -EINVAL;
 	if (!mpp_cache_alive(c)) {
 		mpp_cache_report_dead(c, "mp_cache_prealloc");
 		return -EINVAL;
@@ -216,6 +235,8 @@ int mp_cache_prealloc(struct mp_cache *c, size_t n)
 
 int mp_cache_set_max(struct mp_cache *c, size_t n)
 {
+	if (c == NULL)
+		return -EINVAL;
 	if (!mpp_cache_alive(c)) {
 		mpp_cache_report_dead(c, "mp_cache_set_max");
 		return -EINVAL;
@@ -240,8 +261,10 @@ int mp_cache_set_fail(struct mp_cache *c, enum mp_fail_when when, uint64_t n, ui
 		mpp_cache_report_dead(c, "mp_cache_set_fail");
 		return -EINVAL;
 	}
-	/* relaxed: no allocation was made, none runs */
-	if (c->fail != &c->own_fail && mpp_load_relaxed(&c->taken) != 0)
+	/* a magazine that a refused allocation left would not be looked at any more;
+	 * relaxed: no allocation was made, none runs */
+	if (c->fail != &c->own_fail &&
+	    (mpp_load_relaxed(&c->taken) != 0 || mpp_load_relaxed(&c->failed) != 0))
 		return -EBUSY;
 	mpp_fail_set(&c->own_fail, when, n, seed);
 	if (c->fail != &c->own_fail) {
@@ -258,6 +281,8 @@ int mp_cache_shrink(struct mp_cache *c)
 	struct mpp_work work;
 	bool left;
 
+	if (c == NULL)
+		return -EINVAL;
 	if (!mpp_cache_alive(c)) {
 		mpp_cache_report_dead(c, "mp_cache_shrink");
 		return 1;

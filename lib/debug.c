@@ -75,7 +75,8 @@ static uint32_t *asked_of(const struct mpp_watched *o)
 
 size_t mpp_watch_asked(const struct mpp_watched *o)
 {
-	return o->w->reach != 0 ? *asked_of(o) : o->w->size;
+	/* a note that is damaged is not believed: what is surely zone is looked at and mended */
+	return o->w->reach != 0 ? mpp_min(*asked_of(o), o->w->size) : o->w->size;
 }
 
 static bool is_poisoned(const struct mpp_watch *w)
@@ -150,8 +151,6 @@ struct mpp_damage mpp_watch_zones(const struct mpp_watched *o, bool racy)
 
 	if (o->w->reach == 0)
 		return d;
-	if (asked > o->w->size) /* the note itself is damaged: look at what is surely zone */
-		asked = o->w->size;
 	d = damage(MP_ERROR_OVERFLOW, (ptrdiff_t)asked,
 		   mpp_poison_check(mpp_at(o->obj, asked), o->w->reach - asked, MPP_RED),
 		   o->w->reach - asked);

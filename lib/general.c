@@ -269,7 +269,8 @@ size_t mp_good_size(size_t size)
 		return mpp_class_size(mpp_class_of(mpp_max(size, 1)));
 	if (size > SIZE_MAX / 2)
 		return size;
-	return mpp_spans_round(mpp_os_pages(size)) << mpp_os_page_shift();
+	size = mpp_spans_round(mpp_os_pages(size)) << mpp_os_page_shift();
+	return mpp_large_round(size);
 }
 
 /* What the program says it frees. */

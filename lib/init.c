@@ -4,11 +4,18 @@
  *
  * What may allocate (registering handlers with libc) comes last, when the
  * library already works.
+ *
+ *  O1  Start-up is done once, under start_lock; mpp_started is written last, with release,
+ *      and read with acquire by each public call, so who sees 1 sees all of it.
+ *  O2  After that the options, the secret and the table of classes are constant and
+ *      read plainly.  If memory is short it is 0 still, and the next call goes on
+ *      where it stopped.
  */
 #include "init.h"
 
 #include "budget.h"
 #include "fail.h"
+#include "leaks.h"
 #include "magazine.h"
 #include "options.h"
 #include "os.h"
@@ -166,6 +173,7 @@ bool mpp_init_slow(void)
 			mpp_os_stack_ready();
 		if (mpp_options.stats_at_exit)
 			mpp_os_at_exit(mpp_print_at_exit);
+		mpp_leaks_init(); /* registered last, runs first: it may end the process */
 	}
 	return done;
 }

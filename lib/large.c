@@ -337,6 +337,12 @@ static void *alloc_single(size_t bytes, size_t align, bool *zeroed)
 	return (void *)mpp_region_base(r);
 }
 
+size_t mpp_large_round(size_t bytes)
+{
+	/* over that a span has a region, and the granules of the map, to itself */
+	return bytes > REGION / 2 ? mpp_round_up(bytes, MP_CHUNK_SIZE) : bytes;
+}
+
 void *mpp_large_alloc(size_t size, size_t align, bool *zeroed)
 {
 	size_t bytes = mpp_round_up(size, mpp_os_page());
@@ -386,7 +392,7 @@ enum mpp_large_verdict mpp_large_free(void *p, void *head)
 		return MPP_LARGE_FOREIGN;
 	if (s == NULL)
 		return MPP_LARGE_INTERIOR;
-	/* acq_rel: one free of several wins; what it wrote goes with the lock */
+	/* acq_rel: one free of several wins (S1); what it wrote goes with the lock */
 	if (!mpp_cas_acq_rel(&s->state, &was, MPP_SPAN_FREE))
 		return was == MPP_SPAN_FREE ? MPP_LARGE_FREE : MPP_LARGE_INTERIOR;
 	bytes = mpp_span_bytes(s);

@@ -14,6 +14,9 @@
 /* Largest alignment. */
 #define MPP_LARGE_ALIGN_MAX ((size_t)1 << (sizeof(void *) > 4 ? 30 : 28))
 
+/* Bytes that a request for bytes, whole pages, gets. */
+size_t mpp_large_round(size_t bytes);
+
 /*
  * size bytes in whole pages aligned to align, a power of two.  *zeroed says whether they
  * are known to be zero.  NULL without memory or over the limit.

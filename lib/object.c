@@ -213,7 +213,9 @@ static size_t take_some(struct mp_cache *c, size_t want, void **objs)
 		got = 1;
 	if (got > 0)
 		return got;
-	got = take_direct(t, c, slot, cells, (uint32_t)mpp_min(want, BATCH));
+	/* hardened: one by one from the magazine, which is shuffled */
+	if (!(c->watch.letters & MPP_D_HARDENED))
+		got = take_direct(t, c, slot, cells, (uint32_t)mpp_min(want, BATCH));
 	for (size_t i = got; i > 0; i--) /* relaxed: our own cells; lowest address first */
 		objs[got - i] = mpp_load_relaxed(&cells[i - 1]);
 	if (got > 0)
@@ -363,7 +365,10 @@ void mpp_object_push(struct mp_cache *c, void *obj)
 	if (c->hard && mpp_checked_push(c, obj))
 		return;
 	saved = errno;
-	mpp_object_free(c, obj);
+	if (mpp_likely(mpp_cache_alive(c)))
+		mpp_object_free(c, obj);
+	else /* the id of a dead cache is that of what is not ours */
+		mpp_object_free_any(c, obj);
 	errno = saved;
 }
 

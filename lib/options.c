@@ -75,14 +75,15 @@ static void parse_debug(struct mpp_options *o, const char *s)
 		return;
 	}
 	memcpy(o->debug_text, s, len + 1);
-	do {
+	for (;; part = end + 1) {
 		end = strchr(part, ';');
 		if (end != NULL)
 			*end = '\0';
 		if (*part != '\0')
 			parse_block(o, part);
-		part = end + 1;
-	} while (end != NULL);
+		if (end == NULL)
+			return;
+	}
 }
 
 static void parse_on_error(struct mpp_options *o, const char *s)
@@ -259,6 +260,8 @@ void mpp_options_read(void)
 	};
 
 	mpp_options_parse(&mpp_options, &e);
+	if (mpp_options.guard_rate != 0)
+		warn("MEMPOOL_GUARD", e.guard, strlen(e.guard), "is not available in this version");
 }
 
 /* Does name match the n bytes of pattern, in which '*' stands for anything? */

@@ -60,6 +60,12 @@ void mpp_os_want_huge(void *p, size_t size);
  */
 bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size);
 
+/*
+ * Counts one of the calls below to the system, and says whether a test wants it to
+ * fail.  Within layer 1.
+ */
+bool mpp_os_refused(void);
+
 /* Calls made to map, unmap, purge and move memory so far. */
 uint64_t mpp_os_calls(void);
 
@@ -120,6 +126,13 @@ void mpp_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(v
 
 /* At normal process end. */
 void mpp_os_at_exit(void (*fn)(void));
+
+/*
+ * The same; fn is told the exit status, -1 where the system does not tell.  It may call
+ * mpp_os_exit() to end with another one; output that is buffered is written first.
+ */
+void mpp_os_at_exit_status(void (*fn)(int status));
+_Noreturn void mpp_os_exit(int status);
 
 /*
  * For tests: let calls number first to first + count - 1 from now on (mapping, unmapping,

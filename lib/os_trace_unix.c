@@ -24,7 +24,10 @@
 
 #define INNER 8 /* frames of the library itself at most */
 
-static _Atomic uint32_t ready;		/* atomic: stacks may be asked for */
+enum { UNUSED, WANTED, PREPARING, READY };
+
+static _Atomic uint32_t state;		/* atomic: of these; READY: stacks may be asked for */
+static _Atomic uint32_t is_loaded;	/* atomic: constructors run */
 static _Atomic uintptr_t code_start;	/* atomic: of this library, if it is one of its own */
 static _Atomic uintptr_t code_end;	/* atomic: as above */
 
@@ -67,21 +70,47 @@ static int find_own(struct dl_phdr_info *info, size_t size, void *arg)
 }
 #endif
 
-void mpp_os_stack_ready(void)
+/* backtrace() loads a library at its first use, which may allocate and so come back here. */
+static void prepare(void)
 {
 #ifdef HAVE_BACKTRACE
 	void *frames[1];
+	uint32_t old = WANTED;
 
-	/* relaxed: to prepare twice is no harm */
-	if (mpp_load_relaxed(&ready) != 0)
+	/* acquire: nothing to see yet; only who comes first goes on */
+	if (!mpp_cas_acquire(&state, &old, PREPARING))
 		return;
 	(void)backtrace(frames, 1);
 #ifdef HAVE_DL_ITERATE_PHDR
 	(void)dl_iterate_phdr(find_own, NULL);
 #endif
 	/* release: the bounds of the code; pairs with mpp_os_stack */
-	mpp_store_release(&ready, 1);
+	mpp_store_release(&state, READY);
 #endif
+}
+
+#if defined(__GNUC__) || defined(__clang__)
+/* Before, the C library may not work yet: the dynamic loader allocates, too. */
+static __attribute__((constructor(102))) void loaded(void)
+{
+	/* relaxed: the only thread */
+	mpp_store_relaxed(&is_loaded, 1);
+	prepare();
+}
+#define CAN_LOAD 0
+#else
+#define CAN_LOAD 1
+#endif
+
+void mpp_os_stack_ready(void)
+{
+	uint32_t old = UNUSED;
+
+	/* acquire: nothing to see yet; a wish */
+	(void)mpp_cas_acquire(&state, &old, WANTED);
+	/* relaxed: set before there is a second thread */
+	if (CAN_LOAD || mpp_load_relaxed(&is_loaded) != 0)
+		prepare();
 }
 
 mpp_noinline unsigned mpp_os_stack(uintptr_t *frames, unsigned max)
@@ -93,7 +122,7 @@ mpp_noinline unsigned mpp_os_stack(uintptr_t *frames, unsigned max)
 	int have, i = 1; /* the first is this function */
 
 	/* acquire: pairs with mpp_os_stack_ready */
-	if (mpp_load_acquire(&ready) == 0)
+	if (mpp_load_acquire(&state) != READY)
 		return 0;
 	/* relaxed: constant once ready */
 	start = mpp_load_relaxed(&code_start);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -33,48 +34,6 @@
 
 extern char **environ;
 
-static _Atomic uint64_t calls;
-static _Atomic long inject_seen;
-static _Atomic long inject_first;
-static _Atomic long inject_count;
-
-/* Counts a call, and says whether the test wants it to fail. */
-static bool refused(void)
-{
-	long seen, first;
-
-	/* relaxed: a statistic and a test's switch, they publish nothing */
-	mpp_add_relaxed(&calls, 1);
-	/* relaxed: as above; the test sets it before it makes the calls */
-	first = mpp_load_relaxed(&inject_first);
-	/* relaxed: only the number matters */
-	seen = mpp_add_relaxed(&inject_seen, 1) + 1;
-	/* relaxed: as above */
-	return first != 0 && seen >= first && seen - first < mpp_load_relaxed(&inject_count);
-}
-
-void mpp_os_inject(long first, long count)
-{
-	/* relaxed: the test that sets them makes the calls */
-	mpp_store_relaxed(&inject_seen, 0);
-	/* relaxed: as above */
-	mpp_store_relaxed(&inject_count, count);
-	/* relaxed: as above */
-	mpp_store_relaxed(&inject_first, first);
-}
-
-long mpp_os_injected_calls(void)
-{
-	/* relaxed: a count */
-	return mpp_load_relaxed(&inject_seen);
-}
-
-uint64_t mpp_os_calls(void)
-{
-	/* relaxed: a statistic */
-	return mpp_load_relaxed(&calls);
-}
-
 _Atomic uint32_t mpp_os_page_log;
 
 uint32_t mpp_os_ask_page(void)
@@ -93,7 +52,7 @@ static void *map_plain(size_t size)
 {
 	void *p;
 
-	if (refused())
+	if (mpp_os_refused())
 		return NULL;
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		 -1, 0);
@@ -130,7 +89,7 @@ void *mpp_os_map(size_t size, size_t align)
 bool mpp_os_unmap(void *p, size_t size)
 {
 	int saved = errno;
-	bool done = !refused() && munmap(p, size) == 0;
+	bool done = !mpp_os_refused() && munmap(p, size) == 0;
 
 	errno = saved;
 	return done;
@@ -141,7 +100,7 @@ bool mpp_os_unmap(void *p, size_t size)
 bool mpp_os_purge(void *p, size_t size)
 {
 	int saved = errno;
-	bool done = !refused() && madvise(p, size, MADV_DONTNEED) == 0;
+	bool done = !mpp_os_refused() && madvise(p, size, MADV_DONTNEED) == 0;
 
 	errno = saved;
 	return done;
@@ -149,11 +108,15 @@ bool mpp_os_purge(void *p, size_t size)
 
 #else
 
-/* MADV_DONTNEED is a hint elsewhere: only a fresh mapping is sure to read as zero. */
+/*
+ * MADV_DONTNEED is a hint elsewhere, and of macOS's MADV_FREE_REUSABLE its header
+ * <mach/vm_statistics.h> says that the pages may come back as they were: only a fresh
+ * mapping is sure to read as zero.
+ */
 bool mpp_os_purge(void *p, size_t size)
 {
 	int saved = errno;
-	bool done = !refused() &&
+	bool done = !mpp_os_refused() &&
 		    mmap(p, size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
 			 0) != MAP_FAILED;
@@ -181,7 +144,7 @@ bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size)
 {
 #ifdef MREMAP_FIXED
 	int saved = errno;
-	bool done = !refused() && mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED,
+	bool done = !mpp_os_refused() && mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED,
 					 to) != MAP_FAILED;
 
 	errno = saved;
@@ -325,6 +288,8 @@ void mpp_os_wake(_Atomic uint32_t *word)
 
 #else
 
+/* What macOS has for this is private (__ulock_wait) or younger than most of its versions
+ * (os_sync_wait_on_address, 14.4). */
 void mpp_os_wait(_Atomic uint32_t *word, uint32_t expected)
 {
 	(void)word;
@@ -347,16 +312,62 @@ void mpp_os_yield(void)
 static pthread_key_t exit_key;
 static bool have_key;
 
+#if defined(__APPLE__)
+
+/*
+ * On macOS thread-local variables are memory of the dynamic loader, behind a key of
+ * its own (dyld, ThreadLocalVariables.cpp): they may be gone, and start anew, while
+ * destructors of other keys still run.  So whether a thread's end has come by is
+ * kept in a key too.  Its destructor sets it again, as POSIX allows a destructor to do
+ * (pthread_key_create, PTHREAD_DESTRUCTOR_ITERATIONS rounds).
+ */
+static pthread_key_t gone_key;
+static void (*exit_hook)(void *value);
+
+static void stay_gone(void *value)
+{
+	(void)pthread_setspecific(gone_key, value);
+}
+
+static void at_thread_end(void *value)
+{
+	(void)pthread_setspecific(gone_key, &gone_key);
+	exit_hook(value);
+}
+
+bool mpp_os_thread_init(void (*at_exit)(void *value))
+{
+	exit_hook = at_exit;
+	have_key = pthread_key_create(&gone_key, stay_gone) == 0 &&
+		   pthread_key_create(&exit_key, at_thread_end) == 0;
+	return have_key;
+}
+
+static bool is_gone(void)
+{
+	return pthread_getspecific(gone_key) != NULL;
+}
+
+#else
+
 bool mpp_os_thread_init(void (*at_exit)(void *value))
 {
 	have_key = pthread_key_create(&exit_key, at_exit) == 0;
 	return have_key;
 }
 
+static bool is_gone(void)
+{
+	return false; /* thread-local variables outlive all destructors: who asks knows */
+}
+
+#endif
+
 bool mpp_os_thread_arm(void *value)
 {
 	int saved = errno;
-	bool done = have_key && !refused() && pthread_setspecific(exit_key, value) == 0;
+	bool done = have_key && !mpp_os_refused() && !is_gone() &&
+		    pthread_setspecific(exit_key, value) == 0;
 
 	errno = saved;
 	return done;
@@ -364,7 +375,8 @@ bool mpp_os_thread_arm(void *value)
 
 void mpp_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
-	/* Refused only for want of memory at start-up; a fork then is unprotected. */
+	/* Refused only for want of memory at start-up; a fork then is unprotected.  On macOS
+	 * too handlers run around fork() of any thread, prepare in reverse order. */
 	(void)pthread_atfork(prepare, parent, child);
 }
 
@@ -372,3 +384,50 @@ void mpp_os_at_exit(void (*fn)(void))
 {
 	(void)atexit(fn);
 }
+
+#if defined(__GLIBC__)
+
+static void with_status(int status, void *arg)
+{
+	void (*fn)(int status);
+
+	memcpy(&fn, &arg, sizeof(fn));
+	fn(status);
+}
+
+void mpp_os_at_exit_status(void (*fn)(int status))
+{
+	void *arg;
+
+	memcpy(&arg, &fn, sizeof(arg));
+	(void)on_exit(with_status, arg);
+}
+
+void mpp_os_exit(int status)
+{
+	/* glibc goes on with the handlers that are left, and ends with the last status */
+	exit(status);
+}
+
+#else
+
+static void (*exit_fn)(int status);
+
+static void without_status(void)
+{
+	exit_fn(-1);
+}
+
+void mpp_os_at_exit_status(void (*fn)(int status))
+{
+	exit_fn = fn;
+	(void)atexit(without_status);
+}
+
+void mpp_os_exit(int status)
+{
+	(void)fflush(NULL);
+	_exit(status);
+}
+
+#endif

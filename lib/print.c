@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * print.c - layer 7: the tables: slabinfo, JSON, leaks.
+ * print.c - layer 7: the tables: slabinfo, JSON.
  *
  * Formats into a buffer on the stack that is handed on when full, to a FILE or a
  * descriptor.  No lock is held while that happens.
@@ -8,17 +8,13 @@
 #include "base.h"
 
 #include "init.h"
-#include "large.h"
 #include "object.h"
 #include "options.h"
 #include "os.h"
-#include "spancache.h"
 #include "text.h"
 #include "walk.h"
 
 #include <errno.h>
-
-#define LEAKS_SHOWN 8u
 
 static bool to_file(struct mpp_text *t)
 {
@@ -147,78 +143,6 @@ int mp_stats_print_json(FILE *f)
 	(void)mpp_registry_each(print_json_cache, &j);
 	mpp_text_add(&t, "\n ]}\n");
 	return mpp_text_flush(&t) ? 0 : -EIO;
-}
-
-/* ---- leaks */
-
-struct leaks {
-	struct mpp_text *t;
-	size_t total;
-	unsigned shown;
-};
-
-static int show_leak(void *obj, void *arg)
-{
-	struct leaks *leaks = arg;
-
-	if (leaks->shown == LEAKS_SHOWN)
-		return 1;
-	leaks->shown++;
-	mpp_text_add(leaks->t, " %p", obj);
-	return 0;
-}
-
-static int report_cache_leaks(struct mp_cache *c, void *arg)
-{
-	struct mp_cache_stats s = { .struct_size = sizeof(s) };
-	struct leaks *leaks = arg;
-
-	if (mp_cache_get_stats(c, &s) != 0 || s.live == 0)
-		return 0;
-	leaks->total += s.live;
-	leaks->shown = 0;
-	mpp_text_add(leaks->t, "mempool: leak: cache \"%s\" (id %u): %zu live of %zu bytes:",
-		     c->name, s.id, s.live, s.object_size);
-	(void)mpp_walk_live(c, show_leak, leaks);
-	mpp_text_add(leaks->t, s.live > leaks->shown ? " ...\n" : "\n");
-	return 0;
-}
-
-static void report_large_leaks(struct leaks *leaks)
-{
-	struct mpp_large_info span;
-	struct mp_stats s = { .struct_size = sizeof(s) };
-	size_t n = 0, shown = 0;
-
-	if (mp_get_stats(&s) != 0 || s.large_live == 0)
-		return;
-	leaks->total += s.large_live;
-	mpp_text_add(leaks->t, "mempool: leak: large: %zu live, %zu bytes:", s.large_live,
-		     s.bytes_large);
-	/* those that threads keep at hand are not live */
-	while (shown < LEAKS_SHOWN && mpp_large_sample(&span, n, 1) == 1) {
-		n++;
-		if (mpp_spans_has(span.start))
-			continue;
-		shown++;
-		mpp_text_add(leaks->t, " %p (%zu)", span.start, span.size);
-	}
-	mpp_text_add(leaks->t, s.large_live > shown ? " ...\n" : "\n");
-}
-
-long mp_leak_report(FILE *f)
-{
-	char buf[1024];
-	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_file, .to = f };
-	struct leaks leaks = { .t = &t };
-
-	if (f == NULL)
-		return -EINVAL;
-	if (!mpp_init())
-		return -ENOMEM;
-	(void)mpp_registry_each(report_cache_leaks, &leaks);
-	report_large_leaks(&leaks);
-	return mpp_text_flush(&t) ? (long)leaks.total : -EIO;
 }
 
 /* ---- at exit */

@@ -112,6 +112,10 @@ static void compose(struct mpp_text *t, const struct mpp_fault *f)
 		for (unsigned i = 0; i < f->samples && i < MPP_SAMPLE_MAX; i++)
 			mpp_text_add(t, " %p", f->sample[i]);
 		mpp_text_add(t, "\n");
+		for (unsigned i = 0; i < f->owners && i < f->samples; i++) {
+			mpp_text_add(t, "mempool:   %p:\n", f->sample[i]);
+			mpp_report_add_user(t, "allocated", &f->owner[i]);
+		}
 	}
 	if (f->damaged != 0) {
 		mpp_text_add(t, "mempool:   damaged bytes at offset %s%zu:",

@@ -43,6 +43,8 @@ struct mpp_fault {
 	const char *note;		/* or NULL: a constant with one or two %zu */
 	unsigned samples;		/* addresses at sample */
 	const void *sample[MPP_SAMPLE_MAX];
+	unsigned owners;		/* at owner: who allocated the first of these */
+	const struct mpp_user *owner;	/* the caller's own memory */
 	unsigned damaged;		/* bytes at damage, 0 is none */
 	ptrdiff_t damage_offset;	/* from the start of the object */
 	unsigned char damage[MPP_DAMAGE_MAX];

@@ -141,7 +141,7 @@ void mpp_geometry_init(struct mpp_geometry *g, size_t size, size_t align,
 	size_t colors = choose_colors(bytes, &o);
 	size_t n = cut(bytes, &o, colors, &first);
 
-	mpp_assert(n > 0 && n < MPP_COUNT_MASK);
+	mpp_assert(n > 0 && n < MPP_COUNT_MASK); /* the count and its state share a word (I3) */
 	g->slot = (uint32_t)o.slot;
 	g->chunks = (uint32_t)chunks;
 	g->colors = (uint32_t)colors - 1;
@@ -207,6 +207,12 @@ static _Atomic(void *) *emit(uintptr_t base, uint32_t slot, mpp_bits mask, _Atom
 	return out;
 }
 
+/* The bits of word w that stand for objects: others may be set only by damage. */
+static mpp_bits valid_bits(const struct mpp_geometry *g, uint32_t w)
+{
+	return mpp_low_bits((uint32_t)mpp_min(g->capacity - w * MPP_BITS, MPP_BITS));
+}
+
 uint32_t mpp_slab_collect(struct mpp_slab *s, const struct mpp_geometry *g, uint32_t n,
 			  _Atomic(void *) *out)
 {
@@ -217,7 +223,8 @@ uint32_t mpp_slab_collect(struct mpp_slab *s, const struct mpp_geometry *g, uint
 	out += n;
 	for (uint32_t seen = 0; seen < g->words && left > 0; seen++) {
 		/* relaxed: only a choice; the fetch-and says what was had */
-		mpp_bits mask = mpp_first_bits(mpp_load_relaxed(&s->bits[w]), left);
+		mpp_bits have = mpp_load_relaxed(&s->bits[w]) & valid_bits(g, w);
+		mpp_bits mask = mpp_first_bits(have, left);
 
 		if (mask != 0) {
 			/* acquire: the freers' last writes to these objects; pairs with
@@ -302,7 +309,8 @@ enum mpp_slab_state mpp_slab_settle(struct mpp_slab *s, const struct mpp_geometr
 			count == 0	     ? MPP_SLAB_FULL :
 					       MPP_SLAB_PARTIAL;
 		/* acq_rel: hands the slab from this thread to the list's next user, and
-		 * frees to it see the new state; pairs with publish and activate (I3) */
+		 * frees to it see the new state; pairs with mpp_slab_publish and mpp_slab_activate
+		 * (I3) */
 	} while (!mpp_cas_weak_acq_rel(&s->word, &word, mpp_word(state, count)));
 	return state;
 }

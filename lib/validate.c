@@ -132,14 +132,21 @@ static void check_slab(struct walk *w, struct mpp_slab *s)
 	check_objects(w, s);
 }
 
-static size_t length_of(const struct mpp_link *head)
+static size_t count_empty(const struct mp_cache *c)
 {
 	const struct mpp_link *l;
 	size_t n = 0;
 
-	mpp_list_each(l, head)
-		n++;
+	mpp_list_each(l, &c->empty)
+		if (!mpp_cache_may_follow(c, &c->empty, l, offsetof(struct mpp_slab, link)) ||
+		    n++ > c->slabs)
+			break;
 	return n;
+}
+
+static bool may_follow(const struct mp_cache *c, const struct mpp_link *l)
+{
+	return mpp_cache_may_follow(c, &c->all, l, offsetof(struct mpp_slab, all));
 }
 
 static void walk_locked(struct walk *w)
@@ -152,8 +159,8 @@ static void walk_locked(struct walk *w)
 		struct mpp_slab *s = mpp_container(l, struct mpp_slab, all);
 
 		/* stop at a damaged header: its links lead anywhere */
-		if (mpp_map_get(mpp_slab_chunk(s)) != mpp_cache_id(c) ||
-		    !mpp_slab_has_magic(s, mpp_cache_id(c)) || !mpp_list_sound(l)) {
+		if (!may_follow(c, l) || !mpp_slab_has_magic(s, mpp_cache_id(c)) ||
+		    !may_follow(c, l->next) || !may_follow(c, l->prev) || !mpp_list_sound(l)) {
 			(void)note(w, MP_ERROR_SLAB_HEADER, s, "mp_cache_validate");
 			whole = false;
 			break;
@@ -166,7 +173,7 @@ static void walk_locked(struct walk *w)
 		mpp_thread_each_locked(check_magazine, w);
 	note_count(w, NULL, "slabs of the cache", c->slabs, w->slabs);
 	note_count(w, NULL, "empty slabs", c->empties, w->empties);
-	note_count(w, NULL, "empty slabs on the list", c->empties, length_of(&c->empty));
+	note_count(w, NULL, "empty slabs on the list", c->empties, count_empty(c));
 	note_count(w, NULL, "objects out of the slabs", w->capacity - w->free, mpp_cache_out(c));
 }
 

@@ -14,6 +14,7 @@
 #include "large.h"
 #include "meta.h"
 #include "object.h"
+#include "os.h"
 #include "spancache.h"
 
 #include <errno.h>
@@ -151,9 +152,16 @@ static bool copy_slabs(struct mp_cache *c, struct set *set)
 	if (!set_reserve(set, n))
 		return false;
 	mpp_lock_acquire(&c->lock);
-	mpp_list_each(l, &c->all)
-		if (set->n < set->max)
-			set->v[set->n++] = (uintptr_t)mpp_container(l, struct mpp_slab, all);
+	mpp_list_each(l, &c->all) {
+		struct mpp_slab *s = mpp_container(l, struct mpp_slab, all);
+
+		/* behind a damaged header none is found */
+		if (set->n == set->max ||
+		    !mpp_cache_may_follow(c, &c->all, l, offsetof(struct mpp_slab, all)) ||
+		    !mpp_slab_has_magic(s, mpp_cache_id(c)))
+			break;
+		set->v[set->n++] = (uintptr_t)s;
+	}
 	mpp_lock_release(&c->lock);
 	return true;
 }
@@ -280,13 +288,55 @@ static int large_info(const void *ptr, const struct mpp_found *found, struct mp_
 		return -ENOENT;
 	out->cache_name = "large";
 	out->object = info.start;
-	out->object_size = info.size;
+	out->object_size = out->asked = info.size;
 	out->offset = (uintptr_t)ptr - (uintptr_t)info.start;
 	out->slab = info.region;
 	out->state = !info.live			    ? MP_OBJECT_FREE :
 		     mpp_spans_has(info.start) ? MP_OBJECT_CACHED :
 						 MP_OBJECT_LIVE;
 	return 0;
+}
+
+static void tell_user(const struct mpp_user *u, struct mp_object_user *out)
+{
+	if (u->thread == 0)
+		return;
+	out->thread = u->thread;
+	out->age_ms = mpp_os_clock_ms() - u->when;
+	out->frames = u->frames < MPP_FRAMES ? u->frames : MPP_FRAMES;
+	for (unsigned i = 0; i < out->frames; i++)
+		out->stack[i] = (void *)u->stack[i];
+}
+
+/* What is noted of an object that is watched. */
+static void tell_watched(struct mp_cache *c, struct mp_object_info *out)
+{
+	struct mpp_watched o;
+	const struct mpp_user *users;
+
+	if (!mpp_watch_is_marked(&c->watch))
+		return;
+	mpp_find_watched(c, out->object, &o);
+	users = mpp_watch_users(&o);
+	if (users != NULL) {
+		tell_user(&users[0], &out->allocated);
+		tell_user(&users[1], &out->freed);
+	}
+	switch (mpp_watch_marked(&o)) {
+	case MPP_MARK_LIVE:
+		out->state = MP_OBJECT_LIVE;
+		if (c->watch.reach != 0)
+			out->asked = mpp_watch_asked(&o);
+		break;
+	case MPP_MARK_LOST:
+		out->state = MP_OBJECT_LOST;
+		break;
+	case MPP_MARK_FREE:
+	default:
+		if (out->state == MP_OBJECT_LIVE) /* on its way */
+			out->state = MP_OBJECT_FREE;
+		break;
+	}
 }
 
 int mp_object_info(const void *ptr, struct mp_object_info *out)
@@ -314,15 +364,16 @@ int mp_object_info(const void *ptr, struct mp_object_info *out)
 	out->cache = found.cache;
 	out->cache_name = found.cache->name;
 	out->object = mpp_slab_object(s, &found.cache->g, out->index);
-	out->object_size = found.cache->size;
+	out->object_size = out->asked = found.cache->size;
 	out->offset = (uintptr_t)ptr - (uintptr_t)out->object;
 	out->slab = found.head;
 	out->state = MP_OBJECT_FREE;
-	if (mpp_slab_is_free(s, (uint32_t)out->index))
-		return 0;
-	look.c = found.cache;
-	look.obj = (uintptr_t)out->object;
-	mpp_thread_each(look_in, &look);
-	out->state = look.cached ? MP_OBJECT_CACHED : MP_OBJECT_LIVE;
+	if (!mpp_slab_is_free(s, (uint32_t)out->index)) {
+		look.c = found.cache;
+		look.obj = (uintptr_t)out->object;
+		mpp_thread_each(look_in, &look);
+		out->state = look.cached ? MP_OBJECT_CACHED : MP_OBJECT_LIVE;
+	}
+	tell_watched(found.cache, out);
 	return 0;
 }

@@ -6,6 +6,10 @@
 #ifndef TESTS_SPAWN_H
 #define TESTS_SPAWN_H
 
+#if defined(_WIN32)
+#include "spawn_windows.h"
+#else
+
 #include <check.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +26,7 @@ struct spawn {
 	const char *program;		/* argv[0] of this one */
 	const char *argument;
 	const char *setting;		/* "NAME=value" for the environment, or NULL */
+	const char *setting2;		/* one more */
 	size_t address_space;		/* bytes, RLIMIT_AS; 0 is as it is */
 	bool close_errors;		/* without standard error */
 	bool no_environment;		/* with none but what finds the library */
@@ -40,11 +45,57 @@ static inline void spawn_read(FILE *f, char *buf, size_t size)
 	fclose(f);
 }
 
+/*
+ * Another processor's programs run under an emulator, TESTS_EMULATOR="COMMAND
+ * OPTION...": the kernel cannot run them, so it is run and they are its argument.
+ */
+#define SPAWN_EMULATOR "TESTS_EMULATOR"
+#define SPAWN_WORDS 16
+
+static inline bool spawn_emulated(void)
+{
+	const char *emulator = getenv(SPAWN_EMULATOR);
+
+	return emulator != NULL && emulator[0] != '\0';
+}
+
+/* Replace this process by the program, argv[0], with NULL behind its arguments. */
+static inline void spawn_run(char **argv, char **environment)
+{
+	static char words[1024];
+	char *with[SPAWN_WORDS + 8] = { NULL };
+	size_t n = 0;
+
+	if (!spawn_emulated()) {
+		execve(argv[0], argv, environment);
+		return;
+	}
+	strncpy(words, getenv(SPAWN_EMULATOR), sizeof(words) - 1);
+	for (char *word = strtok(words, " "); word != NULL && n < SPAWN_WORDS;
+	     word = strtok(NULL, " "))
+		with[n++] = word;
+	for (size_t i = 0; argv[i] != NULL && n < SPAWN_WORDS + 7; i++)
+		with[n++] = argv[i];
+	environ = environment; /* the emulator hands it on */
+	execvp(with[0], with);
+}
+
+/* Qemu tells of a program's death, on its standard error. */
+static inline void spawn_remove_emulator(char *text)
+{
+	char *line = strstr(text, "qemu: uncaught target signal");
+	char *end = line != NULL ? strchr(line, '\n') : NULL;
+
+	if (end != NULL)
+		memmove(line, end + 1, strlen(end + 1) + 1);
+}
+
 /* In the child: never returns. */
 static inline void spawn_exec(const struct spawn *s, FILE *out, FILE *err)
 {
 	static const char *const ours[] = { "MEMPOOL_DEBUG", "MEMPOOL_ON_ERROR", "MEMPOOL_STATS",
-					    "MEMPOOL_LIMIT", "MEMPOOL_GUARD", "MEMPOOL_LEAKS" };
+					    "MEMPOOL_LIMIT", "MEMPOOL_GUARD", "MEMPOOL_LEAKS",
+					    "MEMPOOL_FAIL" };
 	char *little[] = { NULL, NULL };
 	char *argv[] = { (char *)(uintptr_t)s->program, (char *)(uintptr_t)s->argument, NULL };
 	struct rlimit core = { 0, 0 }, space = { s->address_space, s->address_space };
@@ -52,6 +103,8 @@ static inline void spawn_exec(const struct spawn *s, FILE *out, FILE *err)
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		unsetenv(ours[i]);
 	if (s->setting != NULL && putenv((char *)(uintptr_t)s->setting) != 0)
+		_exit(125);
+	if (s->setting2 != NULL && putenv((char *)(uintptr_t)s->setting2) != 0)
 		_exit(125);
 	if (dup2(fileno(out), 1) < 0 || dup2(fileno(err), 2) < 0)
 		_exit(125);
@@ -63,9 +116,7 @@ static inline void spawn_exec(const struct spawn *s, FILE *out, FILE *err)
 	for (char **e = environ; s->no_environment && *e != NULL; e++)
 		if (strncmp(*e, "LD_LIBRARY_PATH=", 16) == 0)
 			little[0] = *e;
-	if (s->no_environment)
-		execve(s->program, argv, little);
-	execv(s->program, argv);
+	spawn_run(argv, s->no_environment ? little : environ);
 	_exit(126);
 }
 
@@ -82,6 +133,8 @@ static inline void spawn(struct spawn *s)
 	ck_assert_int_eq(waitpid(pid, &s->status, 0), pid);
 	spawn_read(out, s->out, sizeof(s->out));
 	spawn_read(err, s->err, sizeof(s->err));
+	if (spawn_emulated())
+		spawn_remove_emulator(s->err);
 }
 
 static inline void spawn_expect_exit(const struct spawn *s, int code)
@@ -95,5 +148,7 @@ static inline void spawn_expect_signal(const struct spawn *s, int signal)
 	ck_assert_msg(WIFSIGNALED(s->status) && WTERMSIG(s->status) == signal,
 		      "status %#x, output:\n%s%s", (unsigned)s->status, s->out, s->err);
 }
+
+#endif /* not Windows */
 
 #endif /* TESTS_SPAWN_H */

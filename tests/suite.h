@@ -6,6 +6,8 @@
 #ifndef TESTS_SUITE_H
 #define TESTS_SUITE_H
 
+#include "portable.h"
+
 #include <mempool.h>
 
 #include <check.h>
@@ -30,6 +32,9 @@
 /* Seconds a test may take; the sanitizers make everything slower. */
 #define SUITE_SECONDS (SANITIZED ? 600 : 60)
 
+#if defined(_WIN32)
+#include "suite_windows.h"
+#else
 /* Run the tests that add() puts into one case; the program's exit status. */
 static inline int suite_run(const char *name, void (*add)(TCase *tc))
 {
@@ -47,6 +52,7 @@ static inline int suite_run(const char *name, void (*add)(TCase *tc))
 	srunner_free(runner);
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+#endif
 
 /* The same pointer, of which the compiler knows nothing. */
 static inline void *launder(const void *p)

@@ -3,11 +3,11 @@
  * faults.c - misuse found, with a handler that carries on, allocates, or jumps away.
  * That a program dies of each by default, and of what message, is in tests/death.
  */
+#include "../portable.h"
 #include "../suite.h"
 
 #include <pthread.h>
 #include <setjmp.h>
-#include <sys/mman.h>
 
 #define MAX ((size_t)MP_MAX_FIXED_SIZE)
 
@@ -50,7 +50,7 @@ static void carry_on(size_t live)
 START_TEST(not_ours)
 {
 	static int global;
-	void *page = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = portable_no_access(65536);
 	void *heap = malloc(100);
 	int local;
 	void *bad[] = { launder(&global), launder(&local), launder(heap), page, address(1),
@@ -80,7 +80,7 @@ START_TEST(not_ours)
 	}
 	carry_on(0);
 	free(heap);
-	munmap(page, 65536);
+	portable_free_addresses(page, 65536);
 }
 END_TEST
 

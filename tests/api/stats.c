@@ -2,6 +2,7 @@
 /*
  * stats.c - numbers that add up, and the tables that show them.
  */
+#include "../portable.h"
 #include "../suite.h"
 
 #include <inttypes.h>
@@ -335,13 +336,13 @@ START_TEST(leak_reports)
 		 "mempool: leak: cache \"leaky\" (id %u): 2 live of 100 bytes:",
 		 stats_of(c).id);
 	ck_assert_msg(strstr(text, line) != NULL, "%s", text);
-	snprintf(line, sizeof(line), " %p", p[0]);
+	portable_snprintf(line, sizeof(line), " %p", p[0]);
 	ck_assert_ptr_nonnull(strstr(text, line));
-	snprintf(line, sizeof(line), " %p", p[2]);
+	portable_snprintf(line, sizeof(line), " %p", p[2]);
 	ck_assert_ptr_nonnull(strstr(text, line));
-	snprintf(line, sizeof(line), "%p", p[1]);
+	portable_snprintf(line, sizeof(line), "%p", p[1]);
 	ck_assert_ptr_null(strstr(text, line));
-	snprintf(line, sizeof(line), "%p", large);
+	portable_snprintf(line, sizeof(line), "%p", large);
 	ck_assert_ptr_nonnull(strstr(text, line));
 	ck_assert_ptr_nonnull(strstr(text, "mempool: leak: large: 1 live"));
 	mp_free(large);

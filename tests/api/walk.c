@@ -2,11 +2,11 @@
 /*
  * walk.c - caches, live objects, and what is at any pointer.
  */
+#include "../portable.h"
 #include "../suite.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/mman.h>
 
 static struct mp_cache *c;
 static void *p[20000];
@@ -323,7 +323,7 @@ START_TEST(pointers_to_nothing)
 	static const uint64_t wild[] = { 0, 1, 8, 4096, 0x7fffffffffff, 0x800000000000,
 					 0xffffffffffff, 0xffff800000000000, UINT64_MAX };
 	struct mp_object_info info;
-	void *page = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = portable_no_access(65536);
 	void *heap = malloc(100);
 	uint64_t seed = 77;
 	int local;
@@ -340,7 +340,7 @@ START_TEST(pointers_to_nothing)
 		(void)look(address((uintptr_t)(suite_random(&seed) >> (i % 40))), &info);
 	ck_assert_uint_eq(stats_of_all().faults, 0);
 	free(heap);
-	munmap(page, 65536);
+	portable_free_addresses(page, 65536);
 }
 END_TEST
 

@@ -4,11 +4,11 @@
  */
 #include "death.h"
 
-#include <sys/mman.h>
+#include "../portable.h"
 
 static void fault(void)
 {
-	void *p = checked(mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	void *p = checked(portable_no_access(65536));
 
 	expect("mempool: bad-free: pointer %p\n"
 	       "mempool:   found by the free\n",

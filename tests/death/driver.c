@@ -4,6 +4,7 @@
  */
 #include "death.h"
 
+#include "../portable.h"
 #include "../spawn.h"
 
 #include <mempool.h>
@@ -23,7 +24,7 @@ static void give_up(const char *why)
 {
 	printf("FAILED: %s\n", why);
 	fflush(stdout);
-	_exit(3);
+	_exit(4);
 }
 
 void expect(const char *format, ...)
@@ -32,7 +33,7 @@ void expect(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(expected + n, sizeof(expected) - n, format, args);
+	portable_vsnprintf(expected + n, sizeof(expected) - n, format, args);
 	va_end(args);
 	fputs(expected + n, stdout);
 	fflush(stdout); /* before the abort */
@@ -63,7 +64,7 @@ const char *place_of(const void *p)
 	s = stats_of(info.cache);
 	if (s.slabs != 1)
 		give_up("more than one slab");
-	snprintf(line, sizeof(line),
+	portable_snprintf(line, sizeof(line),
 		 "mempool:   object %p, index %zu of slab %p, offset %zu, size %zu, "
 		 "not free %zu of %zu\n",
 		 info.object, info.index, info.slab, info.offset, info.object_size,

@@ -22,9 +22,10 @@ static struct mp_cache_stats stats(struct mp_cache *c)
 /* The header is what is not zero first; its place in the first chunk varies. */
 static char *header_of(char *slab)
 {
+	static const char zeroes[16];
 	char *p = slab;
 
-	while (p[0] == 0 && p[8] == 0)
+	while (memcmp(p, zeroes, sizeof(zeroes)) == 0)
 		p += 64;
 	return p;
 }

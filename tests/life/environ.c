@@ -4,6 +4,7 @@
  */
 #include "../suite.h"
 
+#include "../portable.h"
 #include "../spawn.h"
 
 #include <signal.h>
@@ -93,6 +94,8 @@ START_TEST(other_words)
 {
 	expect("MEMPOOL_GUARD=often", "mempool: MEMPOOL_GUARD: \"often\" is no rate, ignored\n",
 	       PLAIN);
+	expect("MEMPOOL_GUARD=100",
+	       "mempool: MEMPOOL_GUARD: \"100\" is not available in this version, ignored\n", PLAIN);
 	expect("MEMPOOL_LEAKS=yes",
 	       "mempool: MEMPOOL_LEAKS: \"yes\" is neither report nor error, ignored\n", PLAIN);
 	expect("MEMPOOL_FAIL=3",
@@ -114,7 +117,7 @@ START_TEST(very_long_values)
 	static const char *const names[] = { "MEMPOOL_DEBUG=P,", "MEMPOOL_LIMIT=", "MEMPOOL_STATS=",
 					     "MEMPOOL_STATS=exit:", "MEMPOOL_ON_ERROR=",
 					     "MEMPOOL_GUARD=" };
-	static char value[100000];
+	static char value[PORTABLE_LONGEST];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct spawn s = { .program = program, .argument = "report", .setting = value };

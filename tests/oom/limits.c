@@ -8,6 +8,7 @@
  */
 #include "oom.h"
 
+#include "../spawn.h"
 #include "../suite.h"
 
 #include "os.h"
@@ -168,7 +169,8 @@ static int run_self(const char *what, const char *limit, const char *first, cons
 		setenv("OOM_COUNT", count, 1);
 		if (limit != NULL)
 			setenv("MEMPOOL_LIMIT", limit, 1);
-		execl(self, self, what, (char *)NULL);
+		spawn_run((char *[]){ (char *)(uintptr_t)self, (char *)(uintptr_t)what, NULL },
+			  environ);
 		_exit(127);
 	}
 	close(ends[1]);

@@ -6,13 +6,19 @@
  * before it is given up; a table says who holds which address, so an object
  * that is handed out twice is found at once.  Objects are freed by other
  * threads than allocated them, and threads end with objects cached and live.
+ * Meanwhile other caches are made, limited and destroyed, the process forks,
+ * and in every other run (an odd seed) the system now and then refuses memory.
  */
 #include "torture.h"
+
+#include "os.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define CACHES 20u
 #define GENERAL CACHES		/* the kind of what mp_alloc() gave */
@@ -41,6 +47,7 @@ static struct kind kinds[CACHES + 1];
 static struct t_box box;
 static _Atomic size_t box_bytes;
 static _Atomic unsigned numbers;
+static bool refusing;	/* requests to the system are refused now and then */
 
 /* ---- the caches */
 
@@ -173,7 +180,8 @@ static void op_cache_alloc(struct worker *w)
 	errno = 0;
 	p = zero ? mp_cache_zalloc(k->c) : mp_cache_alloc(k->c);
 	if (p == NULL) {
-		t_expect(zero && k->has_ctor ? errno == EINVAL : errno == ENOMEM && k->max != 0);
+		t_expect(zero && k->has_ctor ? errno == EINVAL :
+					       errno == ENOMEM && (k->max != 0 || refusing));
 		return;
 	}
 	t_expect(!zero || t_all_bytes(p, k->size, 0));
@@ -190,6 +198,8 @@ static void op_alloc(struct worker *w)
 	if (!has_room(w, size))
 		return;
 	p = zero ? mp_calloc(1, size) : mp_alloc(size);
+	if (p == NULL && refusing)
+		return;
 	t_expect(p != NULL && (!zero || t_all_bytes(p, size, 0)));
 	t_expect(mp_usable_size(p) == mp_good_size(size));
 	adopt(w, new_item(), p, size, GENERAL);
@@ -204,6 +214,8 @@ static void op_aligned(struct worker *w)
 	if (!has_room(w, size))
 		return;
 	p = mp_aligned_alloc(align, size);
+	if (p == NULL && refusing)
+		return;
 	t_expect(p != NULL && (uintptr_t)p % align == 0);
 	adopt(w, new_item(), p, size, GENERAL);
 	/* it may be of a larger class than its size: to be freed here */
@@ -226,7 +238,7 @@ static void op_realloc(struct worker *w)
 {
 	size_t i = w->n > 0 ? t_below(&w->r, w->n) : 0, size, keep;
 	struct t_item *item;
-	void *p;
+	void *p, *old;
 
 	if (w->n == 0 || w->held[i]->kind != GENERAL)
 		return;
@@ -236,7 +248,12 @@ static void op_realloc(struct worker *w)
 	t_expect(t_holds(item->p, item->size, item->pattern));
 	t_unclaim(item->p, item->owner);
 	atomic_fetch_sub_explicit(&kinds[GENERAL].held, 1, memory_order_relaxed);
-	p = mp_realloc(item->p, size);
+	old = item->p;
+	p = mp_realloc(old, size);
+	if (p == NULL && refusing) { /* all is as it was */
+		p = old;
+		size = keep = item->size;
+	}
 	t_expect(p != NULL);
 	t_expect(t_holds(p, keep & ~(size_t)7, item->pattern));
 	adopt(w, item, p, size, GENERAL);
@@ -252,7 +269,7 @@ static void op_alloc_bulk(struct worker *w)
 	if (w->n + n > HELD || w->bytes + n * k->size > HELD_BYTES)
 		return;
 	if (mp_cache_alloc_bulk(k->c, n, objs) != 0) {
-		t_expect(k->max != 0);
+		t_expect(k->max != 0 || refusing);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -352,7 +369,9 @@ static void op_look(struct worker *w)
 
 static void op_validate(struct worker *w)
 {
-	t_equal(mp_cache_validate(kinds[t_below(&w->r, CACHES)].c), 0);
+	int faults = mp_cache_validate(kinds[t_below(&w->r, CACHES)].c);
+
+	t_expect(faults == 0 || (refusing && faults == -ENOMEM));
 }
 
 static void op_shrink(struct worker *w)
@@ -377,14 +396,74 @@ static void op_prealloc(struct worker *w)
 {
 	struct kind *k = &kinds[t_below(&w->r, CACHES)];
 
-	t_expect(mp_cache_prealloc(k->c, t_below(&w->r, T_MIB / 4 / k->size + 1)) == 0);
+	t_expect(mp_cache_prealloc(k->c, t_below(&w->r, T_MIB / 4 / k->size + 1)) == 0 ||
+		 refusing);
+}
+
+/* A cache of the worker's own: made, limited, filled, emptied, destroyed. */
+static void op_own_cache(struct worker *w)
+{
+	size_t size = t_log_between(&w->r, 1, 3000), max = 1 + t_below(&w->r, 60), n = 0;
+	struct mp_cache *c = mp_cache_create("own", size, 0, 0, NULL);
+	void *objs[61];
+
+	t_expect(c != NULL || refusing);
+	if (c == NULL)
+		return;
+	t_equal(mp_cache_set_max(c, max), 0);
+	while (n <= max && (objs[n] = mp_cache_alloc(c)) != NULL)
+		t_claim(objs[n++], w->number);
+	t_expect(n == max || (refusing && n < max));
+	t_equal(mp_cache_validate(c), 0);
+	while (n > 0) {
+		t_unclaim(objs[--n], w->number);
+		mp_cache_free(c, objs[n]);
+	}
+	t_equal(mp_cache_destroy(c), 0);
+}
+
+/* In the child of a fork, whatever the other threads were at. */
+static void use_in_child(void)
+{
+	for (unsigned i = 0; i < CACHES; i++) {
+		void *p = mp_cache_alloc(kinds[i].c);
+
+		if (p != NULL && !kinds[i].has_ctor)
+			memset(p, 1, kinds[i].size);
+		mp_cache_free(kinds[i].c, p);
+	}
+	for (size_t size = 1; size < 3 * T_MIB; size *= 3) {
+		void *p = mp_alloc(size);
+
+		t_expect(p != NULL);
+		mp_free(p);
+	}
+}
+
+static void op_fork(struct worker *w)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)w;
+	if (T_THREAD_SANITIZER || refusing) /* it does not follow a fork of many threads */
+		return;
+	pid = fork();
+	t_expect(pid >= 0);
+	if (pid == 0) {
+		alarm(60);
+		use_in_child();
+		_exit(0);
+	}
+	t_expect(waitpid(pid, &status, 0) == pid);
+	t_equal(status, 0);
 }
 
 static const struct {
 	void (*fn)(struct worker *w);
 	unsigned weight; /* in 10,000 */
 } ops[] = {
-	{ op_cache_alloc, 3600 },
+	{ op_cache_alloc, 3586 },
 	{ op_free, 3700 },
 	{ op_alloc, 800 },
 	{ op_take, 600 },
@@ -398,7 +477,9 @@ static const struct {
 	{ op_validate, 10 },
 	{ op_flush, 8 },
 	{ op_prealloc, 6 },
+	{ op_own_cache, 13 },
 	{ op_reclaim, 2 },
+	{ op_fork, 1 },
 };
 
 /* ---- threads */
@@ -481,6 +562,7 @@ int main(int argc, char **argv)
 
 	t_start("mixed", 4, 6, argc, argv);
 	r = t_random_for(0);
+	refusing = t_options.seed % 2 == 1;
 	t_box_init(&box);
 	t_expect(main_worker != NULL);
 	main_worker->number = UINT32_MAX;
@@ -492,12 +574,15 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < t_options.threads; i++)
 		threads[i] = t_thread(work, NULL);
 	for (unsigned i = 0; !t_time_up(); i = (i + 1) % t_options.threads) {
+		if (refusing)
+			mpp_os_inject(1 + (long)t_below(&r, 30), (long)t_below(&r, 30));
 		t_join(threads[i]);
 		clear_box(main_worker);
 		threads[i] = t_thread(work, NULL);
 	}
 	for (unsigned i = 0; i < t_options.threads; i++)
 		t_join(threads[i]);
+	mpp_os_inject(0, 0);
 	clear_box(main_worker);
 	check_end();
 	free(threads);

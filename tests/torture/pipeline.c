@@ -11,6 +11,8 @@
  */
 #include "torture.h"
 
+#include "../portable.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,7 +202,7 @@ static void *consume(void *arg)
 static void run_lines(double seconds)
 {
 	static void *(*const stages[])(void *) = { produce, relay_first, relay_second, consume };
-	struct line *lines = aligned_alloc(64, LINES * sizeof(*lines));
+	struct line *lines = portable_aligned_alloc(64, LINES * sizeof(*lines));
 	pthread_t threads[LINES * 4];
 	double end = t_elapsed() + seconds;
 	struct mp_cache *c = mp_cache_create("message", 192, 0, 0, NULL);
@@ -226,7 +228,7 @@ static void run_lines(double seconds)
 	t_equal(t_cache_stats(c).live, 0);
 	t_equal(mp_cache_validate(c), 0);
 	t_equal(mp_cache_destroy(c), 0);
-	free(lines);
+	portable_aligned_free(lines);
 }
 
 /* ---- phases */

@@ -9,6 +9,8 @@
 #ifndef TORTURE_H
 #define TORTURE_H
 
+#include "../portable.h"
+
 #include <mempool.h>
 
 #include <pthread.h>

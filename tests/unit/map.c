@@ -90,16 +90,17 @@ START_TEST(refused)
 	if (sizeof(void *) <= 4)
 		return; /* one leaf, which is always there; every address is in range */
 	/* past the addresses told apart */
-	ck_assert(!mpp_map_publish(address((uintptr_t)1 << 47 << 1), 1, 7));
+	ck_assert(!mpp_map_publish(address((uintptr_t)(UINT64_C(1) << 48)), 1, 7));
 	ck_assert(!mpp_map_publish(address((uintptr_t)last << MPP_CHUNK_SHIFT),
 				   2 * last, 7));
 	ck_assert_uint_eq(mpp_map_get(address((uintptr_t)last << MPP_CHUNK_SHIFT)), 0);
 	/* without memory for leaves nothing is published; sooner or later there is none */
 	mpp_os_inject(1, LONG_MAX);
 	for (uintptr_t root = 0;; root++) {
-		uintptr_t a = ((uintptr_t)0x3000 + root) << (MPP_LEAF_BITS + MPP_CHUNK_SHIFT);
+		uintptr_t a = (uintptr_t)((UINT64_C(0x3000) + root)
+					<< (MPP_LEAF_BITS + MPP_CHUNK_SHIFT));
 
-		a &= ((uintptr_t)1 << 47) - 1;
+		a &= (uintptr_t)((UINT64_C(1) << 47) - 1);
 		ck_assert_uint_lt(root, 64);
 		if (!mpp_map_publish(address(a), 1, 9)) {
 			ck_assert_uint_eq(mpp_map_get(address(a)), 0);

@@ -59,7 +59,7 @@ START_TEST(refused)
 	unsigned n = 0;
 
 	ck_assert_ptr_null(mpp_meta_alloc(SIZE_MAX));
-	ck_assert_ptr_null(mpp_meta_alloc(SIZE_MAX / 2));
+	ck_assert_ptr_null(mpp_meta_alloc(SIZE_MAX / 8 * 7));
 	mpp_os_inject(1, LONG_MAX);
 	ck_assert_ptr_null(mpp_meta_alloc(2 * MPP_META_MAX));
 	while (mpp_meta_alloc(MPP_META_MAX) != NULL)

@@ -2,6 +2,7 @@
 /*
  * text.c - the small printf, against the large one.
  */
+#include "../portable.h"
 #include "../suite.h"
 
 #include "text.h"
@@ -13,7 +14,7 @@
 	do { \
 		char want_[300], got_[300]; \
 		struct mpp_text t_; \
-		snprintf(want_, sizeof(want_), __VA_ARGS__); \
+		portable_snprintf(want_, sizeof(want_), __VA_ARGS__); \
 		mpp_text_init(&t_, got_, sizeof(got_)); \
 		mpp_text_add(&t_, __VA_ARGS__); \
 		ck_assert_str_eq(mpp_text_end(&t_), want_); \
