@@ -157,6 +157,8 @@ static void print_groups(struct leaks *leaks)
 		for (struct group *g = leaks->groups; g < leaks->groups + leaks->max; g++)
 			if (g->count != 0 && (most == NULL || g->bytes > most->bytes))
 				most = g;
+		if (most == NULL)
+			break;
 		print_group(leaks, most);
 		most->count = 0;
 	}
