@@ -147,12 +147,24 @@ static void report(enum mp_error_kind kind, const struct mpp_found *found, const
 	mpp_faults_report(&faults);
 }
 
+/* The start of a page in memory that is free: once of a span, which may have been joined since. */
+static bool is_free_page(const void *p, void *head)
+{
+	struct mpp_large_info info;
+
+	return (uintptr_t)p % mpp_os_page() == 0 && mpp_large_info(p, head, &info) && !info.live;
+}
+
 static mpp_cold void report_large(const struct mpp_found *found, void *p,
 				  enum mpp_large_verdict verdict)
 {
-	enum mp_error_kind kind = verdict == MPP_LARGE_INTERIOR ? MP_ERROR_INTERIOR_POINTER :
-				  verdict == MPP_LARGE_FREE	? MP_ERROR_DOUBLE_FREE :
-								  MP_ERROR_BAD_FREE;
+	enum mp_error_kind kind = MP_ERROR_BAD_FREE;
+
+	if (verdict == MPP_LARGE_FREE)
+		kind = MP_ERROR_DOUBLE_FREE;
+	else if (verdict == MPP_LARGE_INTERIOR)
+		kind = is_free_page(p, found->head) ? MP_ERROR_DOUBLE_FREE :
+						      MP_ERROR_INTERIOR_POINTER;
 
 	report(kind, found, p, "mp_free");
 }
@@ -223,12 +235,9 @@ void mp_free(void *p)
 /* What is wrong with a pointer that is not the start of a live object. */
 static enum mp_error_kind kind_of(const struct mpp_found *found, const void *p)
 {
-	struct mpp_large_info info;
-
 	if (found->code == 0)
 		return MP_ERROR_BAD_FREE;
-	if (found->code == MPP_CODE_LARGE && mpp_large_info(p, found->head, &info) &&
-	    info.start == p && !info.live)
+	if (found->code == MPP_CODE_LARGE && is_free_page(p, found->head))
 		return MP_ERROR_DOUBLE_FREE;
 	return MP_ERROR_INTERIOR_POINTER;
 }

@@ -70,7 +70,7 @@ void mpp_check_failed(const char *what, const char *file, int line)
 	(void)what;
 	(void)file;
 	(void)line;
-	assert(!"an assertion of the library");
+	assert(0 && "an assertion of the library");
 	for (;;)
 		continue;
 }

@@ -29,7 +29,7 @@ bool mpp_os_write(int fd, const char *text, size_t size)
 
 _Noreturn void mpp_os_abort(void)
 {
-	assert(!"an assertion of the library");
+	assert(0 && "an assertion of the library");
 	for (;;)
 		continue;
 }
