@@ -83,7 +83,6 @@ static bool is_whole(struct mp_cache *c, const struct mpp_watched *o, bool was_f
 bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked)
 {
 	struct mpp_watched o;
-	struct mpp_user *users;
 
 	mpp_find_watched(c, obj, &o);
 	if (mpp_watch_is_marked(&c->watch)) {
@@ -98,11 +97,7 @@ bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked)
 			return false;
 		}
 		mpp_watch_dress(&o, asked);
-		users = mpp_watch_users(&o);
-		if (users != NULL) {
-			mpp_report_user(&users[0]);
-			users[1].thread = 0;
-		}
+		mpp_watch_note(&o, MPP_USE_ALLOC);
 	}
 	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
 		trace(c, obj, asked, "alloc");
@@ -129,7 +124,6 @@ void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o, enum mp
 
 static bool take_back(struct mp_cache *c, const struct mpp_watched *o)
 {
-	struct mpp_user *users = mpp_watch_users(o);
 	enum mpp_mark was;
 
 	if (mpp_unlikely(!is_consistent(c, o, at_free)))
@@ -139,8 +133,7 @@ static bool take_back(struct mp_cache *c, const struct mpp_watched *o)
 		mpp_checked_refuse(c, o, was);
 		return false;
 	}
-	if (users != NULL)
-		mpp_report_user(&users[1]);
+	mpp_watch_note(o, MPP_USE_FREE);
 	if (mpp_unlikely(!is_whole(c, o, false, at_free))) {
 		give_up(c, o);
 		return false;

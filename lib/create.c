@@ -170,9 +170,9 @@ static int add_sample(void *obj, void *arg)
 	if (f->samples == MPP_SAMPLE_MAX)
 		return 1;
 	f->sample[f->samples++] = obj;
-	if ((busy->c->watch.letters & MPP_D_USERS) && f->owners < OWNERS_SHOWN) {
+	if (mpp_watch_keeps_users(&busy->c->watch) && f->owners < OWNERS_SHOWN) {
 		mpp_find_watched(busy->c, obj, &o);
-		busy->owner[f->owners++] = mpp_watch_users(&o)[0];
+		mpp_watch_noted(&o, MPP_USE_ALLOC, &busy->owner[f->owners++]);
 	}
 	return 0;
 }

@@ -24,9 +24,24 @@ size_t mpp_poison_check(const void *p, size_t size, unsigned char byte)
 	return size;
 }
 
+/*
+ * A note is read while another thread writes it: by the report of a second free at the same
+ * moment.  So it is kept as words, and what is read may be half of one and half of the other.
+ */
+#define NOTE_WORDS (sizeof(struct mpp_user) / sizeof(uintptr_t))
+
+typedef _Atomic(uintptr_t) note[NOTE_WORDS];
+
+union user_words {
+	struct mpp_user user;
+	uintptr_t words[NOTE_WORDS];
+};
+
+_Static_assert(sizeof(union user_words) == sizeof(note), "notes are whole words");
+
 static size_t users_size(unsigned letters)
 {
-	return letters & MPP_D_USERS ? 2 * sizeof(struct mpp_user) : 0;
+	return letters & MPP_D_USERS ? 2 * sizeof(note) : 0;
 }
 
 static size_t asked_size(unsigned letters)
@@ -61,22 +76,61 @@ void mpp_watch_init(struct mpp_watch *w, const struct mpp_geometry *g, unsigned 
 		w->reach = (uint32_t)mpp_min(g->slot - MPP_RED_SIZE, size + MPP_RED_REACH);
 }
 
-struct mpp_user *mpp_watch_users(const struct mpp_watched *o)
+static note *note_of(const struct mpp_watched *o, enum mpp_use use)
 {
-	struct mpp_user *users = mpp_at(o->s, o->w->users);
-
-	return o->w->letters & MPP_D_USERS ? users + 2 * (size_t)o->index : NULL;
+	return (note *)mpp_at(o->s, o->w->users) + 2 * (size_t)o->index + use;
 }
 
-static uint32_t *asked_of(const struct mpp_watched *o)
+static void write_note(const struct mpp_watched *o, enum mpp_use use, const union user_words *u)
 {
-	return (uint32_t *)mpp_at(o->s, o->w->sizes) + o->index;
+	size_t n = offsetof(struct mpp_user, stack) / sizeof(uintptr_t) + u->user.frames;
+
+	for (size_t i = 0; i < n; i++)
+		/* relaxed: for a report only; who holds the object reads what it wrote */
+		mpp_store_relaxed(&(*note_of(o, use))[i], u->words[i]);
+}
+
+void mpp_watch_note(const struct mpp_watched *o, enum mpp_use use)
+{
+	static const union user_words nobody;
+	union user_words u = nobody;
+
+	if (!mpp_watch_keeps_users(o->w))
+		return;
+	mpp_report_user(&u.user);
+	write_note(o, use, &u);
+	if (use == MPP_USE_ALLOC)
+		write_note(o, MPP_USE_FREE, &nobody);
+}
+
+void mpp_watch_noted(const struct mpp_watched *o, enum mpp_use use, struct mpp_user *out)
+{
+	union user_words u = { .user = { .thread = 0 } };
+
+	for (size_t i = 0; mpp_watch_keeps_users(o->w) && i < NOTE_WORDS; i++)
+		/* relaxed: as in write_note() */
+		u.words[i] = mpp_load_relaxed(&(*note_of(o, use))[i]);
+	*out = u.user;
+}
+
+static _Atomic(uint32_t) *asked_of(const struct mpp_watched *o)
+{
+	return (_Atomic(uint32_t) *)mpp_at(o->s, o->w->sizes) + o->index;
+}
+
+static void set_asked(const struct mpp_watched *o, size_t asked)
+{
+	/* relaxed: exact for who holds the object; others read it for a report or a walk */
+	mpp_store_relaxed(asked_of(o), (uint32_t)asked);
 }
 
 size_t mpp_watch_asked(const struct mpp_watched *o)
 {
 	/* a note that is damaged is not believed: what is surely zone is looked at and mended */
-	return o->w->reach != 0 ? mpp_min(*asked_of(o), o->w->size) : o->w->size;
+	if (o->w->reach == 0)
+		return o->w->size;
+	/* relaxed: as in set_asked() */
+	return mpp_min(mpp_load_relaxed(asked_of(o)), o->w->size);
 }
 
 static bool is_poisoned(const struct mpp_watch *w)
@@ -87,7 +141,7 @@ static bool is_poisoned(const struct mpp_watch *w)
 void mpp_watch_dress(const struct mpp_watched *o, size_t asked)
 {
 	if (o->w->reach != 0) {
-		*asked_of(o) = (uint32_t)asked;
+		set_asked(o, asked);
 		memset(mpp_at(o->obj, asked), MPP_RED, o->w->size - asked);
 	}
 	if (is_poisoned(o->w))
@@ -97,7 +151,7 @@ void mpp_watch_dress(const struct mpp_watched *o, size_t asked)
 void mpp_watch_undress(const struct mpp_watched *o)
 {
 	if (o->w->reach != 0) /* a free object has no use but to be whole */
-		*asked_of(o) = o->w->size;
+		set_asked(o, o->w->size);
 	if (is_poisoned(o->w))
 		memset(o->obj, MPP_POISON_FREE, o->w->size);
 	else if ((o->w->letters & MPP_D_ZERO) && !o->w->built)
@@ -127,10 +181,10 @@ void mpp_watch_slab(const struct mpp_watch *w, struct mpp_slab *s, const struct 
 		o.obj = mpp_slab_object(s, g, o.index);
 		/* relaxed: the slab is not published yet */
 		mpp_store_relaxed(mpp_watch_mark(&o), MPP_MARK_FREE);
-		if (mpp_watch_users(&o) != NULL)
-			memset(mpp_watch_users(&o), 0, users_size(w->letters));
+		if (mpp_watch_keeps_users(w))
+			memset(note_of(&o, MPP_USE_ALLOC), 0, users_size(w->letters));
 		if (w->reach != 0)
-			*asked_of(&o) = w->size;
+			set_asked(&o, w->size);
 		mpp_watch_mend(&o);
 		mpp_watch_undress(&o);
 	}

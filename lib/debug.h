@@ -131,7 +131,17 @@ struct mpp_damage mpp_watch_poison(const struct mpp_watched *o);
 /* Make the red zones whole again. */
 void mpp_watch_mend(const struct mpp_watched *o);
 
-/* Notes of who allocated and who freed; NULL if they are not kept. */
-struct mpp_user *mpp_watch_users(const struct mpp_watched *o);
+/* Who allocated an object and who freed it, of caches that keep it (letter U). */
+enum mpp_use { MPP_USE_ALLOC, MPP_USE_FREE };
+
+mpp_inline bool mpp_watch_keeps_users(const struct mpp_watch *w)
+{
+	return (w->letters & MPP_D_USERS) != 0;
+}
+
+/* Note the calling thread, now, and its stack. */
+void mpp_watch_note(const struct mpp_watched *o, enum mpp_use use);
+/* What is noted; thread is 0 if nothing. */
+void mpp_watch_noted(const struct mpp_watched *o, enum mpp_use use, struct mpp_user *u);
 
 #endif /* MPP_DEBUG_H */

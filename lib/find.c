@@ -26,7 +26,6 @@ void mpp_find_describe(struct mpp_fault *f, const void *pointer)
 {
 	struct mpp_found found;
 	struct mpp_watched o;
-	struct mpp_user *users;
 
 	mpp_find(pointer, &found);
 	if (found.cache == NULL)
@@ -35,11 +34,8 @@ void mpp_find_describe(struct mpp_fault *f, const void *pointer)
 	if (f->object == NULL)
 		return;
 	mpp_find_watched(found.cache, (void *)(uintptr_t)f->object, &o);
-	users = mpp_watch_users(&o);
-	if (users == NULL)
-		return;
-	f->alloced = users[0];
-	f->freed = users[1];
+	mpp_watch_noted(&o, MPP_USE_ALLOC, &f->alloced);
+	mpp_watch_noted(&o, MPP_USE_FREE, &f->freed);
 }
 
 void mpp_find_report(enum mp_error_kind kind, const struct mp_cache *c, const void *pointer,

@@ -129,7 +129,7 @@ static int group_object(void *obj, void *arg)
 	struct group *g;
 
 	mpp_find_watched(leaks->c, obj, &o);
-	user = mpp_watch_users(&o)[0];
+	mpp_watch_noted(&o, MPP_USE_ALLOC, &user);
 	g = find_group(leaks, &user);
 	if (g->count++ == 0) {
 		g->first = obj;

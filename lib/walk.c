@@ -312,16 +312,15 @@ static void tell_user(const struct mpp_user *u, struct mp_object_user *out)
 static void tell_watched(struct mp_cache *c, struct mp_object_info *out)
 {
 	struct mpp_watched o;
-	const struct mpp_user *users;
+	struct mpp_user user;
 
 	if (!mpp_watch_is_marked(&c->watch))
 		return;
 	mpp_find_watched(c, out->object, &o);
-	users = mpp_watch_users(&o);
-	if (users != NULL) {
-		tell_user(&users[0], &out->allocated);
-		tell_user(&users[1], &out->freed);
-	}
+	mpp_watch_noted(&o, MPP_USE_ALLOC, &user);
+	tell_user(&user, &out->allocated);
+	mpp_watch_noted(&o, MPP_USE_FREE, &user);
+	tell_user(&user, &out->freed);
 	switch (mpp_watch_marked(&o)) {
 	case MPP_MARK_LIVE:
 		out->state = MP_OBJECT_LIVE;
