@@ -227,7 +227,9 @@ struct mpp_slab *mpp_cache_grow(struct mp_cache *c)
 		mpp_watch_slab(&c->watch, s, &c->g);
 	if (c->ctor != NULL || c->ctor_arg != NULL)
 		construct(c, s);
+	mpp_watch_hide(&c->watch, s, &c->g);
 	if (!mpp_map_publish(chunk, c->g.chunks, mpp_cache_id(c))) {
+		mpp_watch_show(&c->watch, s, &c->g);
 		destruct(c, s);
 		mpp_slab_clear_magic(s);
 		mpp_chunk_free(chunk, c->g.chunks);
@@ -378,6 +380,7 @@ size_t mpp_cache_retire(struct mp_cache *c, struct mpp_chain *chain)
 		void *chunk = mpp_slab_chunk(s);
 
 		next = s->chain;
+		mpp_watch_show(&c->watch, s, &c->g);
 		destruct(c, s);
 		mpp_map_withdraw(chunk, c->g.chunks);
 		mpp_slab_clear_magic(s);

@@ -7,8 +7,11 @@
  */
 #include "checked.h"
 
+#include "annotate.h"
 #include "os.h"
 #include "text.h"
+
+#include <string.h>
 
 static const char at_alloc[] = "the allocation";
 static const char at_free[] = "the free";
@@ -96,6 +99,7 @@ bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked)
 			report_header(c, &o);
 			return false;
 		}
+		mpp_watch_tell_alloc(&o, asked);
 		mpp_watch_dress(&o, asked);
 		mpp_watch_note(&o, MPP_USE_ALLOC);
 	}
@@ -138,7 +142,12 @@ static bool take_back(struct mp_cache *c, const struct mpp_watched *o)
 		give_up(c, o);
 		return false;
 	}
+	if (mpp_watch_is_told(o->w)) /* to be written: zeroes */
+		mpp_annotate_show(o->obj, o->w->size);
 	mpp_watch_undress(o);
+	if (c->flags & MP_ZERO_ON_FREE)
+		memset(o->obj, 0, o->w->size);
+	mpp_watch_tell_free(o);
 	return true;
 }
 

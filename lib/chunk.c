@@ -13,6 +13,7 @@
  */
 #include "chunk.h"
 
+#include "annotate.h"
 #include "bits.h"
 #include "budget.h"
 #include "check.h"
@@ -39,6 +40,7 @@ struct region {
 	struct region *next;	/* lock:lock, in the bucket */
 	char *base;		/* const */
 	size_t size;		/* const: bytes */
+	bool rooted;		/* owner: leak checkers look into it */
 	uint64_t free;		/* lock:lock, a bit per chunk; of a larger one bit 0 is all */
 	uint64_t dirty;		/* lock:lock, free and with pages; a subset of free */
 	uint64_t freed_at;	/* lock:lock, milliseconds, of the last free */
@@ -212,6 +214,7 @@ static bool add_region(size_t n)
 	}
 	r->size = size;
 	r->free = whole(r);
+	r->rooted = mpp_annotate_root(r->base, size);
 	mpp_lock_acquire(&lock);
 	total = reserved + size;
 	mpp_lock_release(&lock);
@@ -305,12 +308,15 @@ size_t mpp_chunk_unmap(void)
 	while ((r = take_region()) != NULL) {
 		size_t dirty = bytes_of(r, r->dirty);
 
+		if (r->rooted)
+			mpp_annotate_unroot(r->base, r->size);
 		if (mpp_os_unmap(r->base, r->size)) {
 			bytes += dirty;
 			mpp_meta_free(r, sizeof(*r));
 			continue;
 		}
 		/* refused, too many mappings: it stays ours, and so will the next one */
+		r->rooted = mpp_annotate_root(r->base, r->size);
 		mpp_lock_acquire(&lock);
 		link_locked(r);
 		mpp_lock_release(&lock);

@@ -4,7 +4,11 @@
  */
 #include "debug.h"
 
+#include "annotate.h"
+
 #include <string.h>
+
+_Static_assert(MPP_TOOL_ZONE == MPP_RED_SIZE, "what tools are told of red zones");
 
 void mpp_poison_fill(void *p, size_t size, unsigned char byte)
 {
@@ -135,14 +139,15 @@ size_t mpp_watch_asked(const struct mpp_watched *o)
 
 static bool is_poisoned(const struct mpp_watch *w)
 {
-	return (w->letters & MPP_D_POISON) && !w->built;
+	return (w->letters & (MPP_D_POISON | MPP_D_TOOL)) == MPP_D_POISON && !w->built;
 }
 
 void mpp_watch_dress(const struct mpp_watched *o, size_t asked)
 {
 	if (o->w->reach != 0) {
 		set_asked(o, asked);
-		memset(mpp_at(o->obj, asked), MPP_RED, o->w->size - asked);
+		if (!mpp_watch_is_told(o->w))
+			memset(mpp_at(o->obj, asked), MPP_RED, o->w->size - asked);
 	}
 	if (is_poisoned(o->w))
 		memset(o->obj, MPP_POISON_FRESH, o->w->reach != 0 ? asked : o->w->size);
@@ -167,7 +172,7 @@ void mpp_watch_mend(const struct mpp_watched *o)
 {
 	size_t asked = mpp_watch_asked(o);
 
-	if (o->w->reach == 0)
+	if (o->w->reach == 0 || mpp_watch_is_told(o->w))
 		return;
 	memset(left_zone(o), MPP_RED, MPP_RED_SIZE);
 	memset(mpp_at(o->obj, asked), MPP_RED, o->w->reach - asked);
@@ -190,6 +195,35 @@ void mpp_watch_slab(const struct mpp_watch *w, struct mpp_slab *s, const struct 
 	}
 }
 
+void mpp_watch_hide(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g)
+{
+	size_t from = g->first - MPP_RED_SIZE;
+
+	if (!mpp_watch_is_told(w))
+		return;
+	mpp_annotate_hide(mpp_at(mpp_slab_chunk(s), from), g->chunks * MP_CHUNK_SIZE - from);
+	for (uint32_t i = 0; w->stable && i < g->capacity; i++)
+		mpp_annotate_show(mpp_slab_object(s, g, i), w->size);
+}
+
+void mpp_watch_show(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g)
+{
+	if (mpp_watch_is_told(w))
+		mpp_annotate_show(mpp_slab_chunk(s), g->chunks * MP_CHUNK_SIZE);
+}
+
+void mpp_watch_tell_alloc(const struct mpp_watched *o, size_t asked)
+{
+	if (mpp_watch_is_told(o->w))
+		mpp_annotate_alloc(o->obj, asked, o->w->built || o->w->stable);
+}
+
+void mpp_watch_tell_free(const struct mpp_watched *o)
+{
+	if (mpp_watch_is_told(o->w))
+		mpp_annotate_free(o->obj, o->w->size, o->w->stable);
+}
+
 static struct mpp_damage damage(enum mp_error_kind kind, ptrdiff_t start, size_t at, size_t size)
 {
 	struct mpp_damage d = { false, kind, start + (ptrdiff_t)at, size - at };
@@ -203,7 +237,7 @@ struct mpp_damage mpp_watch_zones(const struct mpp_watched *o, bool racy)
 	size_t asked = racy ? o->w->size : mpp_watch_asked(o);
 	struct mpp_damage d = { .found = false };
 
-	if (o->w->reach == 0)
+	if (o->w->reach == 0 || mpp_watch_is_told(o->w))
 		return d;
 	d = damage(MP_ERROR_OVERFLOW, (ptrdiff_t)asked,
 		   mpp_poison_check(mpp_at(o->obj, asked), o->w->reach - asked, MPP_RED),

@@ -40,6 +40,7 @@ struct mpp_watch {
 	uint32_t sizes;
 	uint32_t marks;
 	bool built;		/* has a constructor: never written while free */
+	bool stable;		/* its free objects may be read: they are shown to tools */
 };
 
 void mpp_poison_fill(void *p, size_t size, unsigned char byte);
@@ -111,6 +112,19 @@ mpp_inline enum mpp_mark mpp_watch_marked(const struct mpp_watched *o)
 
 /* The size asked for; the object's without red zones. */
 size_t mpp_watch_asked(const struct mpp_watched *o);
+
+/* Whether a memory checker is told of objects; it looks at red zones and free objects, not we. */
+mpp_inline bool mpp_watch_is_told(const struct mpp_watch *w)
+{
+	return (w->letters & MPP_D_TOOL) != 0;
+}
+
+/* The checker is told: a slab of free objects is there; it is none any more. */
+void mpp_watch_hide(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g);
+void mpp_watch_show(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g);
+/* And: asked bytes are the program's, or no longer. */
+void mpp_watch_tell_alloc(const struct mpp_watched *o, size_t asked);
+void mpp_watch_tell_free(const struct mpp_watched *o);
 
 /* Handed out: the size, the red zone behind it, fresh contents. */
 void mpp_watch_dress(const struct mpp_watched *o, size_t asked);

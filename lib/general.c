@@ -5,6 +5,7 @@
  */
 #include "base.h"
 
+#include "annotate.h"
 #include "checked.h"
 #include "fail.h"
 #include "fast.h"
@@ -24,6 +25,31 @@ static void *fail(int error)
 	return NULL;
 }
 
+static void *large_new(size_t size, size_t align, bool *zeroed)
+{
+	void *p = mpp_large_alloc(size, align, zeroed);
+
+	if (p == NULL) {
+		(void)mpp_reclaim(0, true);
+		p = mpp_large_alloc(size, align, zeroed);
+	}
+	return p != NULL ? p : fail(ENOMEM);
+}
+
+/* When a memory checker runs: with hidden bytes behind, and never from the thread's spans. */
+static mpp_noinline void *large_told(size_t size, size_t align, bool *zeroed)
+{
+	void *p;
+
+	mpp_object_poll();
+	p = large_new(size + MPP_TOOL_ZONE, align, zeroed);
+	if (p != NULL) {
+		mpp_large_note(p, size);
+		mpp_annotate_alloc(p, size, *zeroed);
+	}
+	return p;
+}
+
 static void *large_alloc(size_t size, size_t align, bool *zeroed)
 {
 	size_t pages = mpp_spans_round(mpp_os_pages(size));
@@ -33,6 +59,8 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 		return fail(ENOMEM); /* hopeless: no need to empty the caches first */
 	if (mpp_unlikely(mpp_fail_large) && mpp_fail_now(&mpp_fail_environment))
 		return fail(ENOMEM);
+	if (mpp_unlikely(mpp_annotate_tools != 0))
+		return large_told(size, align, zeroed);
 	if (mpp_likely(align <= mpp_os_page() && size <= MPP_SPAN_CACHE_MOST)) {
 		p = mpp_spans_pop(mpp_thread_get(), pages);
 		if (mpp_likely(p != NULL)) {
@@ -42,12 +70,7 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 		size = pages << mpp_os_page_shift();
 	}
 	mpp_object_poll();
-	p = mpp_large_alloc(size, align, zeroed);
-	if (p == NULL) {
-		(void)mpp_reclaim(0, true);
-		p = mpp_large_alloc(size, align, zeroed);
-	}
-	return p != NULL ? p : fail(ENOMEM);
+	return large_new(size, align, zeroed);
 }
 
 /* From a class, asked bytes, when its magazine is empty or its cache watched. */
@@ -172,9 +195,13 @@ static mpp_cold void report_large(const struct mpp_found *found, void *p,
 /* p is in a large region: keep the span at hand, or give it back. */
 static void free_large(void *p, const struct mpp_found *found)
 {
-	size_t pages = mpp_large_size(p, found->head) >> mpp_os_page_shift();
+	size_t bytes = mpp_large_size(p, found->head), pages = bytes >> mpp_os_page_shift();
 	enum mpp_large_verdict verdict;
 
+	if (mpp_unlikely(mpp_annotate_tools != 0) && pages != 0) {
+		mpp_annotate_free(p, bytes, false);
+		pages = 0;
+	}
 	switch (pages == 0 ? MPP_SPANS_NO_ROOM : mpp_spans_push(mpp_thread_get(), p, pages)) {
 	case MPP_SPANS_KEPT:
 		return;
@@ -257,7 +284,8 @@ static size_t usable(const void *p, struct mpp_found *found, const char *where)
 		return 0;
 	}
 	if (found->code == MPP_CODE_LARGE) {
-		size = mpp_large_size(p, found->head);
+		size = mpp_annotate_tools != 0 ? mpp_large_asked(p, found->head)
+					       : mpp_large_size(p, found->head);
 		if (size != 0)
 			return size;
 	}
@@ -305,6 +333,8 @@ static bool is_of_size(const struct claim *claim, const struct mpp_found *found,
 		return size <= found->cache->size;
 	if (found->cache != NULL)
 		return most <= have && mp_good_size(most) == have;
+	if (mpp_annotate_tools != 0)
+		return mpp_max(size, 1) == have;
 	if (claim->align > MP_MAX_FIXED_SIZE)
 		return size <= have;
 	if (mpp_large_is_single(claim->p, found->head))
@@ -372,6 +402,8 @@ void mp_free_aligned_sized(void *p, size_t align, size_t size)
 /* Where it is, or moved by page tables; NULL if it must be copied. */
 static void *resize_large(void *p, const struct mpp_found *found, size_t size)
 {
+	if (mpp_annotate_tools != 0) /* a stale pointer is to be seen */
+		return size == mpp_large_asked(p, found->head) ? p : NULL;
 	if (size <= MP_MAX_FIXED_SIZE)
 		return NULL;
 	if (mpp_large_resize(p, found->head, mp_good_size(size)))

@@ -13,6 +13,7 @@
  */
 #include "init.h"
 
+#include "annotate.h"
 #include "budget.h"
 #include "fail.h"
 #include "leaks.h"
@@ -69,6 +70,8 @@ static unsigned letters_of(const struct mp_cache *c)
 	/* nothing is written into free objects of type-stable caches, nor zeroes over poison */
 	if (c->flags & (MP_TYPE_STABLE | MP_ZERO_ON_FREE))
 		letters &= ~(MPP_D_POISON | MPP_D_ZERO);
+	if (mpp_annotate_tools != 0)
+		letters |= MPP_D_TOOL | MPP_D_ZONES;
 	return letters;
 }
 
@@ -96,6 +99,7 @@ static void set_geometry(struct mp_cache *c)
 
 	mpp_geometry_init(&c->g, c->size, c->align, &extra);
 	mpp_watch_init(&c->watch, &c->g, letters, c->size, c->ctor != NULL || c->ctor_arg != NULL);
+	c->watch.stable = (c->flags & MP_TYPE_STABLE) != 0;
 	c->magazine_max = mpp_magazine_max(c->g.slot);
 }
 
@@ -140,6 +144,8 @@ static bool start_core(void)
 {
 	if (!core_ready) {
 		mpp_options_read();
+		if (!mpp_options.tools_off)
+			mpp_annotate_init();
 		mpp_budget_set_limit(mpp_options.limit);
 		mpp_fail_init();
 		mpp_slab_set_secret((uintptr_t)mpp_os_entropy());

@@ -11,6 +11,7 @@
  */
 #include "large.h"
 
+#include "annotate.h"
 #include "budget.h"
 #include "check.h"
 #include "chunk.h"
@@ -67,6 +68,25 @@ static void retire_region(struct mpp_region *r)
 	mpp_lock_release(&lock);
 }
 
+/* Tools are told: nothing of the region is in use; it is none any more. */
+static void hide_region(struct mpp_region *r)
+{
+	void *base = (void *)mpp_region_base(r);
+
+	mpp_annotate_hide(base, mapping_of(r));
+	r->rooted = mpp_annotate_root(base, mapping_of(r));
+}
+
+static void show_region(struct mpp_region *r)
+{
+	void *base = (void *)mpp_region_base(r);
+
+	if (r->rooted)
+		mpp_annotate_unroot(base, mapping_of(r));
+	r->rooted = false;
+	mpp_annotate_show(base, mapping_of(r));
+}
+
 /* Map size bytes and describe them; in the owner map, but in no chain and list yet. */
 static struct mpp_region *map_region(size_t size, size_t align, bool single)
 {
@@ -81,8 +101,10 @@ static struct mpp_region *map_region(size_t size, size_t align, bool single)
 	/* relaxed: published by insert_locked */
 	mpp_store_relaxed(&r->base, (uintptr_t)base);
 	if (base != NULL &&
-	    mpp_map_publish(base, mapping_of(r) / MP_CHUNK_SIZE, MPP_CODE_LARGE))
+	    mpp_map_publish(base, mapping_of(r) / MP_CHUNK_SIZE, MPP_CODE_LARGE)) {
+		hide_region(r);
 		return r;
+	}
 	if (base != NULL)
 		(void)mpp_os_unmap(base, mapping_of(r));
 	retire_region(r);
@@ -151,6 +173,7 @@ static bool drop_region(struct mpp_region *r)
 	mpp_lock_acquire(&lock);
 	mpp_region_remove_locked(r);
 	mpp_lock_release(&lock);
+	show_region(r);
 	if (mpp_os_unmap(base, size)) {
 		mpp_lock_acquire(&lock);
 		reserved -= size;
@@ -159,6 +182,7 @@ static bool drop_region(struct mpp_region *r)
 		return true;
 	}
 	/* refused, too many mappings: the leaf is there, so publishing cannot fail */
+	hide_region(r);
 	(void)mpp_map_publish(base, size / MP_CHUNK_SIZE, MPP_CODE_LARGE);
 	r->spans[0].dirty = !mpp_os_purge(base, size);
 	mpp_lock_acquire(&lock);
@@ -419,6 +443,26 @@ size_t mpp_large_size(const void *p, void *head)
 	return s != NULL && mpp_span_state(s) == MPP_SPAN_LIVE ? mpp_span_bytes(s) : 0;
 }
 
+void mpp_large_note(const void *p, size_t asked)
+{
+	struct mpp_region *r;
+	struct mpp_span *s;
+	void *head = NULL;
+
+	(void)mpp_map_find(p, &head);
+	s = span_at(p, head, &r);
+	if (s != NULL)
+		s->slack = (uint32_t)mpp_min(mpp_span_bytes(s) - asked, UINT32_MAX);
+}
+
+size_t mpp_large_asked(const void *p, void *head)
+{
+	struct mpp_region *r;
+	struct mpp_span *s = span_at(p, head, &r);
+
+	return s != NULL && mpp_span_state(s) == MPP_SPAN_LIVE ? mpp_span_bytes(s) - s->slack : 0;
+}
+
 bool mpp_large_is_single(const void *p, void *head)
 {
 	struct mpp_region *r;
@@ -508,10 +552,13 @@ void *mpp_large_move(void *p, void *head, size_t size)
 	}
 	mpp_span_mark(to, 0, to->pages, MPP_SPAN_LIVE);
 	mpp_map_withdraw(p, old / MP_CHUNK_SIZE);
+	show_region(r);
+	mpp_annotate_show((void *)mpp_region_base(to), bytes);
 	if (!mpp_os_move(p, old, (void *)mpp_region_base(to), bytes)) {
 		/* its leaf is there: publishing again cannot fail */
 		(void)mpp_map_publish(p, old / MP_CHUNK_SIZE, MPP_CODE_LARGE);
 		mpp_map_withdraw((void *)mpp_region_base(to), bytes / MP_CHUNK_SIZE);
+		show_region(to);
 		(void)mpp_os_unmap((void *)mpp_region_base(to), bytes);
 		retire_region(to);
 		mpp_budget_give(bytes);

@@ -36,6 +36,10 @@ enum mpp_large_verdict mpp_large_free(void *p, void *head);
 /* Usable bytes of a live span, 0 if p is not the start of one. */
 size_t mpp_large_size(const void *p, void *head);
 
+/* Under tools: note how many bytes of the live span at p were asked for; that number, or 0. */
+void mpp_large_note(const void *p, size_t asked);
+size_t mpp_large_asked(const void *p, void *head);
+
 /* Whether the live span at p is a mapping of its own: rounded up, and never cut in place. */
 bool mpp_large_is_single(const void *p, void *head);
 

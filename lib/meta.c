@@ -7,6 +7,7 @@
  */
 #include "meta.h"
 
+#include "annotate.h"
 #include "bits.h"
 #include "budget.h"
 #include "lock.h"
@@ -90,6 +91,7 @@ static void *take(unsigned shift)
 		fresh = mpp_os_map(ARENA, mpp_os_page());
 		if (fresh == NULL)
 			return NULL;
+		(void)mpp_annotate_root(fresh, ARENA); /* never unmapped */
 		mpp_lock_acquire(&lock);
 		pool_rest_locked();
 		arena = fresh;

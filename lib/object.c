@@ -108,6 +108,29 @@ static bool has_fills(const struct mp_cache *c)
 	return (c->watch.letters & (MPP_D_ZONES | MPP_D_POISON)) != 0;
 }
 
+/*
+ * The oldest object, when a memory checker runs: what was freed rests as long as
+ * may be, so that a late use of it is seen.  No copy is left behind to hide a leak.
+ */
+static mpp_noinline bool pop_oldest_locked(struct mpp_slot *slot, void **obj)
+{
+	/* relaxed: the owner's own words, under the lock */
+	mpp_cell *base = mpp_load_relaxed(&slot->base);
+	size_t n = mpp_slot_count(slot);
+
+	if (n == 0)
+		return false;
+	/* relaxed: as above */
+	*obj = mpp_load_relaxed(base);
+	for (size_t i = 1; i < n; i++) /* relaxed: as above */
+		mpp_store_relaxed(base + i - 1, mpp_load_relaxed(base + i));
+	/* relaxed: as above */
+	mpp_store_relaxed(base + n - 1, NULL);
+	/* release: as in mpp_pop (T3) */
+	mpp_store_release(&slot->top, base + n - 1);
+	return true;
+}
+
 static bool pop(struct mpp_thread *t, const struct mp_cache *c, struct mpp_slot *slot, void **obj)
 {
 	bool got;
@@ -115,7 +138,7 @@ static bool pop(struct mpp_thread *t, const struct mp_cache *c, struct mpp_slot 
 	if (mpp_likely(!has_fills(c)))
 		return mpp_pop(slot, obj);
 	mpp_lock_acquire(&t->lock);
-	got = mpp_pop(slot, obj);
+	got = mpp_watch_is_told(&c->watch) ? pop_oldest_locked(slot, obj) : mpp_pop(slot, obj);
 	mpp_lock_release(&t->lock);
 	return got;
 }
@@ -351,7 +374,7 @@ void mpp_object_free(struct mp_cache *c, void *obj)
 		return;
 	if (c->watch.letters != 0 && !mpp_checked_in(c, obj))
 		return;
-	if (c->flags & MP_ZERO_ON_FREE)
+	if ((c->flags & MP_ZERO_ON_FREE) && !mpp_watch_is_marked(&c->watch))
 		memset(obj, 0, c->watch.size);
 	if (c->counted && !c->direct)
 		mpp_cache_release(c, 1);

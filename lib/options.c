@@ -206,6 +206,16 @@ static void parse_leaks(struct mpp_options *o, const char *s)
 		warn("MEMPOOL_LEAKS", s, n, "is neither report nor error");
 }
 
+static void parse_tools(struct mpp_options *o, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (is_word(s, n, "off"))
+		o->tools_off = true;
+	else if (!is_word(s, n, "on"))
+		warn("MEMPOOL_TOOLS", s, n, "is neither on nor off");
+}
+
 /* nth=N, every=N or one-in=N[:SEED], then patterns. */
 static void parse_fail(struct mpp_options *o, const char *s)
 {
@@ -245,6 +255,8 @@ void mpp_options_parse(struct mpp_options *o, const struct mpp_environment *e)
 		parse_leaks(o, e->leaks);
 	if (e->fail != NULL)
 		parse_fail(o, e->fail);
+	if (e->tools != NULL)
+		parse_tools(o, e->tools);
 }
 
 void mpp_options_read(void)
@@ -257,6 +269,7 @@ void mpp_options_read(void)
 		.guard = mpp_os_env("MEMPOOL_GUARD"),
 		.leaks = mpp_os_env("MEMPOOL_LEAKS"),
 		.fail = mpp_os_env("MEMPOOL_FAIL"),
+		.tools = mpp_os_env("MEMPOOL_TOOLS"),
 	};
 
 	mpp_options_parse(&mpp_options, &e);

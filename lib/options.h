@@ -15,6 +15,7 @@
 #define MPP_D_TRACE 0x10u	/* T: a line for each allocation and free */
 #define MPP_D_HARDENED 0x20u	/* H: no object is handed out twice, random order */
 #define MPP_D_ZERO 0x40u	/* 0: zeroes into what is free */
+#define MPP_D_TOOL 0x80u	/* no letter: a memory checker runs and is told instead of Z and P */
 
 #define MPP_OPTION_BLOCKS 8u
 #define MPP_OPTION_TEXT 512u
@@ -36,6 +37,7 @@ enum mpp_fail_when {
 struct mpp_options {
 	bool report_only;	/* MEMPOOL_ON_ERROR=report: print and carry on */
 	bool stats_at_exit;	/* MEMPOOL_STATS=exit */
+	bool tools_off;		/* MEMPOOL_TOOLS=off: memory checkers are not told of objects */
 	enum mpp_leaks leaks;	/* MEMPOOL_LEAKS */
 	size_t limit;		/* MEMPOOL_LIMIT, bytes; 0 is none */
 	char stats_file[256];	/* MEMPOOL_STATS=exit:file; empty is standard error */
@@ -71,6 +73,7 @@ struct mpp_environment {
 	const char *guard;
 	const char *leaks;
 	const char *fail;
+	const char *tools;
 };
 
 /* Parse them into *o; for tests. */

@@ -31,7 +31,10 @@ struct mpp_span {
 	_Atomic uint32_t state;	/* atomic: enum mpp_span_use */
 	uint32_t first;		/* lock:large, of a last entry: index of the first */
 	_Atomic uint32_t pages;	/* atomic: of a first entry; changes under the lock */
-	uint32_t freed_at;	/* lock:large, milliseconds, the low bits */
+	union {
+		uint32_t freed_at;	/* lock:large, while free: milliseconds, the low bits */
+		uint32_t slack;		/* owner, while live: see mpp_large_note() */
+	};
 	bool dirty;		/* lock:large while free: may have pages, may not be zero */
 };
 
@@ -42,6 +45,7 @@ struct mpp_region {
 	size_t pages;				/* const while in use */
 	struct mpp_span *spans;			/* const while in use: the table */
 	struct mpp_span own;			/* the table of a region that is one span */
+	bool rooted;				/* owner: leak checkers look into it */
 	struct mpp_region *spare;		/* lock:large, in the line of unused ones */
 };
 

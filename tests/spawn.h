@@ -29,7 +29,7 @@ struct spawn {
 	const char *setting2;		/* one more */
 	size_t address_space;		/* bytes, RLIMIT_AS; 0 is as it is */
 	bool close_errors;		/* without standard error */
-	bool no_environment;		/* with none but what finds the library */
+	bool no_environment;		/* with none but what finds the library, and tools */
 	/* results */
 	int status;			/* as of waitpid() */
 	char out[8192], err[8192];
@@ -96,7 +96,8 @@ static inline void spawn_exec(const struct spawn *s, FILE *out, FILE *err)
 	static const char *const ours[] = { "MEMPOOL_DEBUG", "MEMPOOL_ON_ERROR", "MEMPOOL_STATS",
 					    "MEMPOOL_LIMIT", "MEMPOOL_GUARD", "MEMPOOL_LEAKS",
 					    "MEMPOOL_FAIL" };
-	char *little[] = { NULL, NULL };
+	char *little[] = { NULL, NULL, NULL };
+	size_t kept = 0;
 	char *argv[] = { (char *)(uintptr_t)s->program, (char *)(uintptr_t)s->argument, NULL };
 	struct rlimit core = { 0, 0 }, space = { s->address_space, s->address_space };
 
@@ -114,8 +115,9 @@ static inline void spawn_exec(const struct spawn *s, FILE *out, FILE *err)
 	if (s->address_space != 0 && setrlimit(RLIMIT_AS, &space) != 0)
 		_exit(125);
 	for (char **e = environ; s->no_environment && *e != NULL; e++)
-		if (strncmp(*e, "LD_LIBRARY_PATH=", 16) == 0)
-			little[0] = *e;
+		if (strncmp(*e, "LD_LIBRARY_PATH=", 16) == 0 ||
+		    strncmp(*e, "MEMPOOL_TOOLS=", 14) == 0)
+			little[kept++] = *e;
 	spawn_run(argv, s->no_environment ? little : environ);
 	_exit(126);
 }

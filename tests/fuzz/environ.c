@@ -159,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	saved = dup(2);
 	fz_check(saved >= 0 && dup2(fileno(warnings), 2) == 2);
 	fz_call(mpp_options_parse(&o, &(struct mpp_environment){ v[0], v[1], v[2], v[3], v[4],
-								 v[5], v[6] }));
+								 v[5], v[6], NULL }));
 	fz_check(dup2(saved, 2) == 2);
 	close(saved);
 	check_warnings(fileno(warnings));

@@ -8,6 +8,7 @@
 #define MODEL_CHUNK_SIZE 65536
 #define MODEL_LOCK 1
 #include "model.h"
+#include "no-tools.h"
 #include "plain-lock.h"
 #include "../../lib/map.c"
 #include "../../lib/budget.c"

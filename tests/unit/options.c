@@ -36,13 +36,25 @@ static unsigned letters(const char *value, const char *name)
 START_TEST(nothing)
 {
 	struct mpp_environment unset = { .debug = NULL };
-	struct mpp_environment empty = { "", "", "", "", "", "", "" };
+	struct mpp_environment empty = { "", "", "", "", "", "", "", "" };
 
 	mpp_options_parse(&o, &unset);
 	ck_assert(!o.report_only && !o.stats_at_exit && o.blocks == 0 && o.limit == 0);
 	mpp_options_parse(&o, &empty);
 	ck_assert(!o.report_only && !o.stats_at_exit && o.blocks == 0 && o.limit == 0);
 	ck_assert(o.guard_rate == 0 && o.leaks == MPP_LEAKS_IGNORE && o.fail == MPP_FAIL_NEVER);
+	ck_assert(!o.tools_off);
+}
+END_TEST
+
+START_TEST(tools)
+{
+	parse((struct mpp_environment){ .tools = "off" });
+	ck_assert(o.tools_off);
+	parse((struct mpp_environment){ .tools = "on" });
+	ck_assert(!o.tools_off);
+	parse((struct mpp_environment){ .tools = "offf" });
+	ck_assert(!o.tools_off);
 }
 END_TEST
 
@@ -216,6 +228,7 @@ END_TEST
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, nothing);
+	tcase_add_test(tc, tools);
 	tcase_add_test(tc, all_letters);
 	tcase_add_test(tc, blocks);
 	tcase_add_test(tc, patterns);
