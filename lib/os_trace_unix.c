@@ -45,7 +45,7 @@ uint32_t mpp_os_thread_id(void)
 #endif
 }
 
-#ifdef HAVE_DL_ITERATE_PHDR
+#if defined(HAVE_BACKTRACE) && defined(HAVE_DL_ITERATE_PHDR)
 /* Note where the code of the object is that this function is in, unless that is the program. */
 static int find_own(struct dl_phdr_info *info, size_t size, void *arg)
 {

@@ -6,6 +6,7 @@
  * The program runs itself once for each setting, for an equal share of the time.
  */
 #include "torture.h"
+#include "../spawn.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -223,7 +224,7 @@ int main(int argc, char **argv)
 			    setenv("TORTURE_SECONDS", seconds, 1) != 0 ||
 			    setenv("MEMPOOL_DEBUG", settings[i], 1) != 0)
 				_exit(125);
-			execv(argv[0], argv);
+			spawn_run(argv, environ);
 			_exit(126);
 		}
 		if (pid < 0 || waitpid(pid, &status, 0) != pid)
