@@ -28,8 +28,10 @@ enum { UNUSED, WANTED, PREPARING, READY };
 
 static _Atomic uint32_t state;		/* atomic: of these; READY: stacks may be asked for */
 static _Atomic uint32_t is_loaded;	/* atomic: constructors run */
+#ifdef HAVE_BACKTRACE
 static _Atomic uintptr_t code_start;	/* atomic: of this library, if it is one of its own */
 static _Atomic uintptr_t code_end;	/* atomic: as above */
+#endif
 
 uint32_t mpp_os_thread_id(void)
 {
