@@ -250,13 +250,14 @@ static size_t keep_locked(const struct mp_cache *c)
 	return mpp_max(1 + c->slabs / 8, c->keep);
 }
 
-/* Take the oldest empty slab off all lists, into chain; false if there is none, or damage. */
+/* Take the oldest empty slab off all lists, into chain; false if there is none, it is looked
+ * at, or damage. */
 static bool strip_one_locked(struct mp_cache *c, struct mpp_chain *chain,
 			     struct mpp_faults *faults)
 {
 	struct mpp_slab *s = slab_at(c->empty.next);
 
-	if (mpp_list_empty(&c->empty))
+	if (mpp_list_empty(&c->empty) || c->walks != 0)
 		return false;
 	if (!mpp_cache_sound(c, s) ||
 	    !unlink_locked(c, &c->empty, &s->link, offsetof(struct mpp_slab, link)) ||
@@ -298,6 +299,23 @@ static void settle_one_locked(struct mp_cache *c, struct mpp_slab *s, struct mpp
 	}
 }
 
+static void strip_surplus_locked(struct mp_cache *c, struct mpp_chain *surplus,
+				 struct mpp_faults *faults)
+{
+	while (c->empties > keep_locked(c))
+		if (!strip_one_locked(c, surplus, faults))
+			break;
+}
+
+void mpp_cache_unwalk(struct mp_cache *c, struct mpp_chain *surplus, struct mpp_faults *faults)
+{
+	mpp_lock_acquire(&c->lock);
+	if (c->walks != 0) /* a fork in the walk made an end of all of them in the child */
+		c->walks--;
+	strip_surplus_locked(c, surplus, faults);
+	mpp_lock_release(&c->lock);
+}
+
 void mpp_cache_settle(struct mp_cache *c, struct mpp_chain *chain, struct mpp_chain *surplus,
 		      struct mpp_faults *faults)
 {
@@ -310,9 +328,7 @@ void mpp_cache_settle(struct mp_cache *c, struct mpp_chain *chain, struct mpp_ch
 		next = s->chain;
 		settle_one_locked(c, s, faults);
 	}
-	while (c->empties > keep_locked(c))
-		if (!strip_one_locked(c, surplus, faults))
-			break;
+	strip_surplus_locked(c, surplus, faults);
 	mpp_lock_release(&c->lock);
 	chain->first = NULL;
 }

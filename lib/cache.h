@@ -70,6 +70,7 @@ struct mp_cache {
 	size_t keep;			/* lock:lock, empties that prealloc wants kept */
 	_Atomic uint32_t shrinks;	/* atomic: how often asked to shrink */
 	_Atomic uint32_t retiring;	/* atomic: slabs off all lists and not yet given back */
+	uint32_t walks;			/* lock:lock: looks at its slabs; none is given back meanwhile */
 	uint32_t pins;			/* lock:registry: walks that look at this cache */
 	bool lost;			/* lock:registry: a fork lost a slab that was retiring */
 
@@ -175,6 +176,9 @@ size_t mpp_cache_want(struct mp_cache *c, size_t n);
 
 /* Forget what mpp_cache_want() asked to keep. */
 void mpp_cache_unkeep(struct mp_cache *c);
+
+/* A look at the slabs, begun by raising walks, is over: give back what was kept for it. */
+void mpp_cache_unwalk(struct mp_cache *c, struct mpp_chain *surplus, struct mpp_faults *faults);
 
 /* Empty slabs that the cache keeps but could give back, into chain. */
 void mpp_cache_strip(struct mp_cache *c, struct mpp_chain *chain, struct mpp_faults *faults);

@@ -82,7 +82,9 @@ void mpp_watch_init(struct mpp_watch *w, const struct mpp_geometry *g, unsigned 
 
 static note *note_of(const struct mpp_watched *o, enum mpp_use use)
 {
-	return (note *)mpp_at(o->s, o->w->users) + 2 * (size_t)o->index + use;
+	note *notes = mpp_at(o->s, o->w->users);
+
+	return notes + 2 * (size_t)o->index + use;
 }
 
 static void write_note(const struct mpp_watched *o, enum mpp_use use, const union user_words *u)
@@ -119,7 +121,9 @@ void mpp_watch_noted(const struct mpp_watched *o, enum mpp_use use, struct mpp_u
 
 static _Atomic(uint32_t) *asked_of(const struct mpp_watched *o)
 {
-	return (_Atomic(uint32_t) *)mpp_at(o->s, o->w->sizes) + o->index;
+	_Atomic(uint32_t) *sizes = mpp_at(o->s, o->w->sizes);
+
+	return sizes + o->index;
 }
 
 static void set_asked(const struct mpp_watched *o, size_t asked)
@@ -201,7 +205,7 @@ void mpp_watch_hide(const struct mpp_watch *w, struct mpp_slab *s, const struct 
 
 	if (!mpp_watch_is_told(w))
 		return;
-	mpp_annotate_hide(mpp_at(mpp_slab_chunk(s), from), g->chunks * MP_CHUNK_SIZE - from);
+	mpp_annotate_hide(mpp_at(mpp_slab_chunk(s), from), (size_t)g->chunks * MP_CHUNK_SIZE - from);
 	for (uint32_t i = 0; w->stable && i < g->capacity; i++)
 		mpp_annotate_show(mpp_slab_object(s, g, i), w->size);
 }
@@ -209,7 +213,7 @@ void mpp_watch_hide(const struct mpp_watch *w, struct mpp_slab *s, const struct 
 void mpp_watch_show(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g)
 {
 	if (mpp_watch_is_told(w))
-		mpp_annotate_show(mpp_slab_chunk(s), g->chunks * MP_CHUNK_SIZE);
+		mpp_annotate_show(mpp_slab_chunk(s), (size_t)g->chunks * MP_CHUNK_SIZE);
 }
 
 void mpp_watch_tell_alloc(const struct mpp_watched *o, size_t asked)

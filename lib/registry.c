@@ -135,7 +135,8 @@ static struct mp_cache *pin(unsigned id)
 static void unpin(struct mp_cache *c)
 {
 	mpp_lock_acquire(&lock);
-	c->pins--;
+	if (c->pins != 0) /* a fork in fn made an end of all walks in the child */
+		c->pins--;
 	mpp_lock_release(&lock);
 }
 
@@ -162,8 +163,8 @@ void mpp_registry_after_fork(void)
 
 		if (c == NULL)
 			continue;
-		if (c->pins != 0)
-			c->pins = 0;
+		c->pins = 0;
+		c->walks = 0;
 		if (!mpp_cache_is_retiring(c))
 			continue;
 		c->lost = true;

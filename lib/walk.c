@@ -4,7 +4,8 @@
  *
  * An object is live if its bit is clear and it is in no magazine.  A walk
  * takes a copy of all magazines of the cache, sorted, and of the list of slabs, then
- * looks without a lock; it is exact while nobody else works on the cache.
+ * looks without a lock; it is exact while nobody else works on the cache.  No slab is
+ * given back while it looks, so that what it reads is a slab's header still.
  */
 #include "walk.h"
 
@@ -141,12 +142,14 @@ static bool copy_magazines(struct mp_cache *c, struct set *set)
 	return true;
 }
 
+/* From here to stop_looking() no slab of the cache is given back. */
 static bool copy_slabs(struct mp_cache *c, struct set *set)
 {
 	struct mpp_link *l;
 	size_t n;
 
 	mpp_lock_acquire(&c->lock);
+	c->walks++;
 	n = c->slabs;
 	mpp_lock_release(&c->lock);
 	if (!set_reserve(set, n))
@@ -166,6 +169,18 @@ static bool copy_slabs(struct mp_cache *c, struct set *set)
 	return true;
 }
 
+static void stop_looking(struct mp_cache *c)
+{
+	struct mpp_thread *t = mpp_thread_get();
+	struct mpp_work work;
+
+	mpp_work_init(&work);
+	mpp_lock_acquire(&t->lock); /* as in mp_cache_shrink() */
+	mpp_cache_unwalk(c, &work.surplus, &work.faults);
+	mpp_lock_release(&t->lock);
+	(void)mpp_work_finish(&work);
+}
+
 /* Damaged and leaked on purpose. */
 static bool is_lost(struct mp_cache *c, struct mpp_slab *s, uint32_t index)
 {
@@ -182,7 +197,7 @@ static int walk_slab(struct mp_cache *c, struct mpp_slab *s, const struct set *c
 		void *obj = mpp_slab_object(s, &c->g, i);
 		int stop;
 
-		/* gone meanwhile, perhaps by what fn freed, or damaged */
+		/* damaged, or gone in the child of a fork in fn */
 		if (mpp_map_get(mpp_slab_chunk(s)) != mpp_cache_id(c) ||
 		    !mpp_slab_has_magic(s, mpp_cache_id(c)))
 			return 0;
@@ -205,6 +220,7 @@ int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg
 		for (size_t i = 0; i < slabs.n && stop == 0; i++)
 			stop = walk_slab(c, (struct mpp_slab *)slabs.v[i], &cached, fn, arg);
 	}
+	stop_looking(c);
 	set_drop(&cached);
 	set_drop(&slabs);
 	return stop;
