@@ -84,8 +84,8 @@ static mpp_noinline void *class_slow(unsigned cls, size_t asked)
 	return obj != NULL ? obj : mpp_reclaim_alloc(mpp_classes[cls], mpp_max(asked, 1));
 }
 
-/* Of a size that the classes do not fit, or when the magazine is empty. */
-static mpp_noinline void *alloc_slow(size_t size)
+/* When nothing of the size is at hand. */
+static mpp_noinline void *alloc_cold(size_t size)
 {
 	bool zeroed;
 
@@ -94,6 +94,19 @@ static mpp_noinline void *alloc_slow(size_t size)
 	if (mpp_unlikely(!mpp_init()))
 		return fail(ENOMEM);
 	return large_alloc(size, 1, &zeroed);
+}
+
+/* Of a size that the classes do not fit, or when the magazine is empty. */
+static mpp_noinline void *alloc_slow(size_t size)
+{
+	void *p;
+
+	if (size > MP_MAX_FIXED_SIZE && size <= MPP_SPAN_CACHE_MOST && mpp_spans_plain) {
+		p = mpp_spans_pop(mpp_self, mpp_spans_round(mpp_os_pages(size)));
+		if (mpp_likely(p != NULL))
+			return p;
+	}
+	return alloc_cold(size);
 }
 
 void *mp_alloc(size_t size)
@@ -217,7 +230,19 @@ static void free_large(void *p, const struct mpp_found *found)
 		report_large(found, p, verdict);
 }
 
-static mpp_noinline void free_slow(void *p)
+/* Keep a live span, without more ado; false, and nothing done, if it is something else. */
+mpp_inline bool keep_large(void *p)
+{
+	void *head;
+	size_t pages;
+
+	if (mpp_unlikely(!mpp_spans_plain) || mpp_map_find(p, &head) != MPP_CODE_LARGE)
+		return false;
+	pages = mpp_large_size(p, head) >> mpp_os_page_shift();
+	return pages != 0 && mpp_spans_push(mpp_self, p, pages) == MPP_SPANS_KEPT;
+}
+
+static mpp_noinline void free_cold(void *p)
 {
 	struct mpp_found found = { .code = 0 };
 	int saved = errno;
@@ -232,6 +257,12 @@ static mpp_noinline void free_slow(void *p)
 			mpp_object_free_any(NULL, p);
 	}
 	errno = saved;
+}
+
+static mpp_noinline void free_slow(void *p)
+{
+	if (mpp_unlikely(!keep_large(p)))
+		free_cold(p);
 }
 
 /* The hit path of a free; false, and nothing done, if p is no object of a first few caches. */

@@ -20,6 +20,7 @@
 #include "magazine.h"
 #include "options.h"
 #include "os.h"
+#include "spancache.h"
 #include "text.h"
 
 #include <errno.h>
@@ -150,6 +151,7 @@ static bool start_core(void)
 		mpp_fail_init();
 		mpp_slab_set_secret((uintptr_t)mpp_os_entropy());
 		mpp_thread_init(mpp_magazine_empty);
+		mpp_spans_plain = !mpp_fail_large && mpp_annotate_tools == 0;
 		core_ready = true;
 	}
 	while (classes_made < MPP_CLASSES) {

@@ -390,7 +390,7 @@ void *mpp_large_alloc(size_t size, size_t align, bool *zeroed)
 /* ---- free and the rest */
 
 /* The first entry of the span that starts at p, or NULL. */
-static struct mpp_span *span_at(const void *p, const void *head, struct mpp_region **region)
+mpp_inline struct mpp_span *span_at(const void *p, const void *head, struct mpp_region **region)
 {
 	struct mpp_region *r = mpp_region_find(head);
 	size_t offset, page;

@@ -6,6 +6,15 @@
 
 #include "large.h"
 
+bool mpp_spans_plain;
+
+static size_t pages_of(unsigned stack)
+{
+	return stack < MPP_SPANS_EXACT ? stack + 1 :
+					 MPP_SPANS_EXACT +
+						 (stack - MPP_SPANS_EXACT + 1) * MPP_SPANS_STEP;
+}
+
 static void *pop_any(struct mpp_span_stack *stack)
 {
 	/* relaxed: the owner's own words */
@@ -42,12 +51,13 @@ size_t mpp_spans_flush(struct mpp_thread *t)
 {
 	size_t bytes = 0;
 
-	t->span_bytes = 0;
 	for (unsigned i = 0; i < MPP_SPAN_STACKS; i++) {
 		void *p;
 
-		while ((p = pop_any(&t->spans[i])) != NULL)
+		while ((p = pop_any(&t->spans[i])) != NULL) {
+			t->span_room += pages_of(i) << mpp_os_page_shift();
 			bytes += give_back(p);
+		}
 	}
 	return bytes;
 }
@@ -63,13 +73,11 @@ static void count_thread(struct mpp_thread *t, void *arg)
 	struct count *count = arg;
 
 	for (unsigned i = 0; i < MPP_SPAN_STACKS; i++) {
-		size_t pages = i < MPP_SPANS_EXACT ? i + 1 : MPP_SPANS_EXACT +
-					(i - MPP_SPANS_EXACT + 1) * MPP_SPANS_STEP;
 		/* acquire: the cells below it; pairs with mpp_spans_push */
 		uint32_t n = mpp_load_acquire(&t->spans[i].n);
 
 		count->spans += n;
-		count->bytes += n * pages * mpp_os_page();
+		count->bytes += n * pages_of(i) * mpp_os_page();
 		for (uint32_t j = 0; j < n && count->p != NULL; j++)
 			/* relaxed: ordered above */
 			if (mpp_load_relaxed(&t->spans[i].v[j]) == count->p)

@@ -17,6 +17,9 @@
 #define MPP_SPANS_STEP 4u	/* above, each fourth */
 _Static_assert((MPP_SPAN_STACKS - MPP_SPANS_EXACT + 4) * 4 >= 32, "32 pages of 4 KiB are kept");
 
+/* Spans at hand need no other look: started, no failures asked for, no memory checker. */
+extern bool mpp_spans_plain;	/* const after start-up */
+
 /* The number of pages that is allocated for so many: one that is kept, if there is. */
 mpp_inline size_t mpp_spans_round(size_t pages)
 {
@@ -54,7 +57,7 @@ mpp_inline void *mpp_spans_pop(struct mpp_thread *t, size_t pages)
 	p = mpp_load_relaxed(&stack->v[n - 1]);
 	/* release: the load stays before it (T3) */
 	mpp_store_release(&stack->n, n - 1);
-	t->span_bytes -= pages << mpp_os_page_shift();
+	t->span_room += pages << mpp_os_page_shift();
 	return p;
 }
 
@@ -71,20 +74,20 @@ mpp_inline enum mpp_spans_push mpp_spans_push(struct mpp_thread *t, void *p, siz
 	size_t bytes = pages << mpp_os_page_shift();
 	uint32_t n;
 
-	if (stack == NULL || t == &mpp_thread_shared)
+	if (stack == NULL)
 		return MPP_SPANS_NO_ROOM;
 	/* relaxed: the owner's own words */
 	n = mpp_load_relaxed(&stack->n);
 	/* relaxed: as above */
 	if (n > 0 && mpp_unlikely(mpp_load_relaxed(&stack->v[n - 1]) == p))
 		return MPP_SPANS_TWICE;
-	if (n == MPP_SPANS_MAX || t->span_bytes + bytes > MPP_SPAN_CACHE_BYTES)
+	if (n == MPP_SPANS_MAX || t->span_room < bytes)
 		return MPP_SPANS_NO_ROOM;
 	/* relaxed: published by n */
 	mpp_store_relaxed(&stack->v[n], p);
 	/* release: the cell first (T3) */
 	mpp_store_release(&stack->n, n + 1);
-	t->span_bytes += bytes;
+	t->span_room -= bytes;
 	return MPP_SPANS_KEPT;
 }
 

@@ -83,10 +83,12 @@ static mpp_cold struct mpp_thread *attach(void)
 	if (mpp_self == &mpp_thread_gone)
 		return &mpp_thread_shared;
 	t = take_unused();
-	if (t == NULL)
+	if (t == NULL) {
 		t = mpp_meta_alloc(sizeof(*t));
-	if (t == NULL)
-		return &mpp_thread_shared;
+		if (t == NULL)
+			return &mpp_thread_shared;
+		t->span_room = MPP_SPAN_CACHE_BYTES;
+	}
 	enlist(t);
 	mpp_self = t; /* first: arming may allocate, through a malloc made of us */
 	if (!mpp_os_thread_arm(t)) {

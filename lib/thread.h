@@ -80,7 +80,7 @@ struct mpp_thread {
 	struct mpp_side sides[MPP_INLINE_IDS];
 	struct mpp_leaf *leaves[MPP_LEAVES];	/* lock:thread, set once by the owner */
 	struct mpp_span_stack spans[MPP_SPAN_STACKS];
-	size_t span_bytes;			/* owner: in those */
+	size_t span_room;			/* owner: bytes that those may still take; none in no thread's state */
 	struct mpp_lock lock;			/* rank MPP_RANK_THREAD */
 	struct mpp_link link;			/* lock:threads */
 	struct mpp_thread *next;		/* lock:threads, in the line of unused states */
