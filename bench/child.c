@@ -24,7 +24,7 @@ struct output {
 };
 
 static void child_exec(const struct plan *plan, const struct point *p, const char *program,
-		       const char *letters)
+		       const char *setting)
 {
 	char workload[64], size[32], n[32], threads[32], ms[32], seed[40];
 
@@ -34,8 +34,8 @@ static void child_exec(const struct plan *plan, const struct point *p, const cha
 	snprintf(threads, sizeof(threads), "threads=%u", p->threads);
 	snprintf(ms, sizeof(ms), "ms=%u", plan->options.ms);
 	snprintf(seed, sizeof(seed), "seed=%" PRIu64, plan->options.seed);
-	if (letters)
-		setenv("MEMPOOL_DEBUG", letters, 1);
+	if (setting)
+		putenv((char *)(uintptr_t)setting);
 	execl(program, program, workload, size, n, threads, ms, seed, (char *)NULL);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
@@ -137,7 +137,7 @@ static void note_result(struct series *s, const struct output *out, int status)
 }
 
 static pid_t start(const struct plan *plan, const struct point *p, const char *program,
-		   const char *letters, int *from)
+		   const char *setting, int *from)
 {
 	int ends[2];
 	pid_t pid;
@@ -152,7 +152,7 @@ static pid_t start(const struct plan *plan, const struct point *p, const char *p
 		dup2(ends[1], STDERR_FILENO);
 		close(ends[0]);
 		close(ends[1]);
-		child_exec(plan, p, program, letters);
+		child_exec(plan, p, program, setting);
 	}
 	close(ends[1]);
 	*from = ends[0];
@@ -173,7 +173,7 @@ void child_run(const struct plan *plan, const struct point *p, const struct subj
 	}
 	out.length = 0;
 	out.late = false;
-	pid = start(plan, p, program, subject->letters, &from);
+	pid = start(plan, p, program, subject->setting, &from);
 	collect(from, &out);
 	close(from);
 	if (out.late)

@@ -143,13 +143,19 @@ static const struct subject known_subjects[] = {
 	{ .name = "g_slice", .kind = PEER, .colour = "#bcbd22" },
 	{ .name = "boost_pool", .kind = PEER, .colour = "#3f3f9f" },
 	{ .name = "talloc", .kind = UNSAFE, .colour = "#a0a0a0" },
-	/* mp_cache with MEMPOOL_DEBUG; only where they are asked for */
-	{ .name = "mp_cache-H", .kind = OURS, .colour = "#900000", .letters = "H" },
-	{ .name = "mp_cache-F", .kind = OURS, .colour = "#a04000", .letters = "F" },
-	{ .name = "mp_cache-Z", .kind = OURS, .colour = "#a08000", .letters = "Z" },
-	{ .name = "mp_cache-P", .kind = OURS, .colour = "#60a000", .letters = "P" },
-	{ .name = "mp_cache-FZP", .kind = OURS, .colour = "#0060a0", .letters = "FZP" },
-	{ .name = "mp_cache-FZPU", .kind = OURS, .colour = "#6000a0", .letters = "FZPU" },
+	/* mp_cache with a setting; only where they are asked for */
+	{ .name = "mp_cache-H", .kind = OURS, .colour = "#900000", .setting = "MEMPOOL_DEBUG=H" },
+	{ .name = "mp_cache-F", .kind = OURS, .colour = "#a04000", .setting = "MEMPOOL_DEBUG=F" },
+	{ .name = "mp_cache-Z", .kind = OURS, .colour = "#a08000", .setting = "MEMPOOL_DEBUG=Z" },
+	{ .name = "mp_cache-P", .kind = OURS, .colour = "#60a000", .setting = "MEMPOOL_DEBUG=P" },
+	{ .name = "mp_cache-FZP", .kind = OURS, .colour = "#0060a0", .setting = "MEMPOOL_DEBUG=FZP" },
+	{ .name = "mp_cache-FZPU", .kind = OURS, .colour = "#6000a0", .setting = "MEMPOOL_DEBUG=FZPU" },
+	{ .name = "mp_cache-G10000", .kind = OURS, .colour = "#008060",
+	  .setting = "MEMPOOL_GUARD=10000" },
+	{ .name = "mp_cache-G1000", .kind = OURS, .colour = "#00a060",
+	  .setting = "MEMPOOL_GUARD=1000" },
+	{ .name = "mp_cache-G100", .kind = OURS, .colour = "#00c060",
+	  .setting = "MEMPOOL_GUARD=100" },
 };
 
 static void usage(FILE *out)
@@ -387,10 +393,10 @@ static void add_subjects(struct plan *plan)
 		struct subject s = known_subjects[i];
 
 		if (!chosen((const char **)o->subjects, s.name) ||
-		    (s.letters && !o->subjects[0]))
+		    (s.setting && !o->subjects[0]))
 			continue;
 		find_program(s.program, sizeof(s.program), o->bin, "bench",
-			     s.letters ? "mp_cache" : s.name);
+			     s.setting ? "mp_cache" : s.name);
 		find_program(s.containers, sizeof(s.containers), o->bin, "containers", s.name);
 		if (s.program[0])
 			plan->subjects[plan->nsubjects++] = s;

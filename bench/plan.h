@@ -41,7 +41,7 @@ struct subject {
 	const char *name;
 	enum kind kind;
 	const char *colour; /* in plots */
-	const char *letters; /* MEMPOOL_DEBUG, or NULL; measured only if it is named */
+	const char *setting; /* of the environment, or NULL; measured only if it is named */
 	char program[512]; /* empty if it was not built */
 	char containers[512]; /* likewise, the C++ one */
 };

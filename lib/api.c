@@ -22,7 +22,7 @@ static uint32_t slot_offset(const struct mp_cache *c)
 
 static mpp_noinline void *alloc_slow(struct mp_cache *c)
 {
-	void *obj = c->hard ? mpp_checked_pop(c) : NULL;
+	void *obj = mpp_routed_pop(c);
 
 	if (mpp_likely(obj != NULL))
 		return obj;

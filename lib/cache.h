@@ -50,8 +50,10 @@ struct mp_cache {
 	bool direct;		/* const: no magazines: limited or huge */
 	bool special;		/* const: not served by the hit path */
 	bool hard;		/* const: hardened, and nothing else: served by checked.h */
+	bool sampled;		/* const: guarded, and nothing else: as above */
 	bool counted;		/* const: live, allocs and peak are kept exactly */
 	bool builtin;		/* const */
+	size_t guard_rate;	/* const: one allocation in so many is guarded; 0 is none */
 	uint32_t magazine_max;	/* const: most objects a thread's magazine may hold */
 	struct mpp_fail *fail;	/* const after the first allocation: or NULL */
 	struct mpp_fail own_fail;	/* what mp_cache_set_fail() sets */
@@ -81,6 +83,7 @@ struct mp_cache {
 	_Atomic uint64_t failed;	/* atomic */
 	_Atomic size_t live;		/* atomic: of counted caches only, exact */
 	_Atomic uint64_t allocs;	/* atomic: as above */
+	size_t guarded;			/* lock:guard: those of taken that are in no slab */
 	_Atomic size_t leaked;		/* atomic: objects lost on purpose */
 };
 

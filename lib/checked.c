@@ -16,7 +16,7 @@
 static const char at_alloc[] = "the allocation";
 static const char at_free[] = "the free";
 
-static void trace(const struct mp_cache *c, const void *obj, size_t asked, const char *what)
+void mpp_checked_trace(const struct mp_cache *c, const void *obj, size_t asked, const char *what)
 {
 	char buf[160];
 	struct mpp_text t;
@@ -104,7 +104,7 @@ bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked)
 		mpp_watch_note(&o, MPP_USE_ALLOC);
 	}
 	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
-		trace(c, obj, asked, "alloc");
+		mpp_checked_trace(c, obj, asked, "alloc");
 	return true;
 }
 
@@ -156,7 +156,7 @@ bool mpp_checked_in(struct mp_cache *c, void *obj)
 	struct mpp_watched o;
 
 	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
-		trace(c, obj, mpp_checked_live(c, obj), "free");
+		mpp_checked_trace(c, obj, mpp_checked_live(c, obj), "free");
 	if (!mpp_watch_is_marked(&c->watch))
 		return true;
 	mpp_find_watched(c, obj, &o);

@@ -10,6 +10,7 @@
 
 #include "fast.h"
 #include "find.h"
+#include "guard.h"
 
 /*
  * A free object of c becomes the program's, asked bytes of it.  False, and reported, if
@@ -19,6 +20,9 @@ bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked);
 
 /* An object of c comes back; false, and reported, if it may not be used again. */
 bool mpp_checked_in(struct mp_cache *c, void *obj);
+
+/* The line that T asks for. */
+void mpp_checked_trace(const struct mp_cache *c, const void *obj, size_t asked, const char *what);
 
 /* Say what is wrong with the free of an object that was not marked live. */
 mpp_cold void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o,
@@ -51,6 +55,25 @@ mpp_inline void *mpp_checked_pop(struct mp_cache *c)
 	return NULL;
 }
 
+/* The hit path of a cache of which some objects are guarded (c->sampled), in the same way. */
+mpp_inline void *mpp_sampled_pop(const struct mp_cache *c)
+{
+	struct mpp_slot *slot = mpp_checked_slot(c);
+	void *obj;
+
+	if (mpp_unlikely(slot == NULL) || mpp_unlikely(!mpp_guard_pass(c)) ||
+	    mpp_unlikely(!mpp_pop(slot, &obj)))
+		return NULL;
+	return obj;
+}
+
+mpp_inline bool mpp_sampled_push(const struct mp_cache *c, void *obj)
+{
+	struct mpp_slot *slot = mpp_checked_slot(c);
+
+	return mpp_likely(slot != NULL) && mpp_push(slot, obj);
+}
+
 mpp_inline bool mpp_checked_push(struct mp_cache *c, void *obj)
 {
 	struct mpp_slot *slot = mpp_checked_slot(c);
@@ -74,5 +97,16 @@ size_t mpp_checked_live(struct mp_cache *c, void *obj);
 
 /* A number that chooses, not from 0 on to n - 1 only in fair shares: for random order. */
 uint32_t mpp_checked_random(uint32_t n);
+
+/* What the hit path does for the others: NULL or false for those that need more. */
+mpp_inline void *mpp_routed_pop(struct mp_cache *c)
+{
+	return c->hard ? mpp_checked_pop(c) : c->sampled ? mpp_sampled_pop(c) : NULL;
+}
+
+mpp_inline bool mpp_routed_push(struct mp_cache *c, void *obj)
+{
+	return c->hard ? mpp_checked_push(c, obj) : c->sampled && mpp_sampled_push(c, obj);
+}
 
 #endif /* MPP_CHECKED_H */

@@ -7,6 +7,7 @@
 #include "budget.h"
 #include "check.h"
 #include "fail.h"
+#include "guard.h"
 #include "find.h"
 #include "init.h"
 #include "object.h"
@@ -77,7 +78,7 @@ static struct mp_cache *create(struct mpp_cache_spec *spec, size_t align)
 		error = ENOMEM;
 		if (mpp_init())
 			c = mpp_cache_make(spec, &error);
-		if (c != NULL && (c->watch.letters & MPP_D_USERS))
+		if (c != NULL && ((c->watch.letters & MPP_D_USERS) || c->guard_rate != 0))
 			mpp_os_stack_ready();
 	}
 	if (c != NULL)
@@ -102,7 +103,7 @@ struct mp_cache *mp_cache_create_args(const char *name, size_t size,
 	struct mpp_cache_spec spec = { .name = name, .size = size, .flags = flags, .args = args };
 	struct mp_cache *c;
 
-	if (args != NULL && (args->struct_size != sizeof(*args) || args->guard_rate != 0)) {
+	if (args != NULL && args->struct_size != sizeof(*args)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -165,12 +166,15 @@ static int add_sample(void *obj, void *arg)
 {
 	struct busy *busy = arg;
 	struct mpp_fault *f = busy->f;
+	struct mpp_user freed;
 	struct mpp_watched o;
 
 	if (f->samples == MPP_SAMPLE_MAX)
 		return 1;
 	f->sample[f->samples++] = obj;
-	if (mpp_watch_keeps_users(&busy->c->watch) && f->owners < OWNERS_SHOWN) {
+	if (f->owners < OWNERS_SHOWN && mpp_guard_noted(obj, &busy->owner[f->owners], &freed)) {
+		f->owners++;
+	} else if (mpp_watch_keeps_users(&busy->c->watch) && f->owners < OWNERS_SHOWN) {
 		mpp_find_watched(busy->c, obj, &o);
 		mpp_watch_noted(&o, MPP_USE_ALLOC, &busy->owner[f->owners++]);
 	}
@@ -212,6 +216,7 @@ int mp_cache_destroy(struct mp_cache *c)
 	if (live != 0)
 		return refuse_busy(c, live);
 	mpp_registry_seal(c);
+	mpp_guard_forget(c);
 	slabs = c->slabs;
 	mpp_cache_strip_all(c, &chain);
 	slabs -= mpp_cache_retire(c, &chain) / ((size_t)c->g.chunks * MP_CHUNK_SIZE);

@@ -4,6 +4,8 @@
  */
 #include "find.h"
 
+#include "guard.h"
+
 #include <string.h>
 
 void mpp_find(const void *p, struct mpp_found *found)
@@ -28,6 +30,8 @@ void mpp_find_describe(struct mpp_fault *f, const void *pointer)
 	struct mpp_watched o;
 
 	mpp_find(pointer, &found);
+	if (found.code == MPP_CODE_GUARD)
+		mpp_guard_describe(f, pointer);
 	if (found.cache == NULL)
 		return;
 	mpp_cache_describe(f, found.cache, mpp_slab_of(found.head, &found.cache->g), pointer);

@@ -10,7 +10,7 @@
 
 /* What a pointer is. */
 struct mpp_found {
-	unsigned code;		/* 0 not ours, MPP_CODE_LARGE, or a cache's id */
+	unsigned code;		/* 0 not ours, MPP_CODE_LARGE or _GUARD, or a cache's id */
 	void *head;		/* the slab's first chunk, or the region's first granule */
 	struct mp_cache *cache;	/* of a slab, else NULL */
 	uint32_t index;		/* of the object if below the capacity */

@@ -14,6 +14,7 @@
 #include "init.h"
 
 #include "chunk.h"
+#include "guard.h"
 #include "large.h"
 #include "meta.h"
 #include "os.h"
@@ -29,12 +30,14 @@ static void prepare(void)
 	mpp_large_lock();
 	mpp_chunk_lock();
 	mpp_meta_lock();
+	mpp_guard_lock();
 	mpp_report_lock();
 }
 
 static void release(void)
 {
 	mpp_report_unlock();
+	mpp_guard_unlock();
 	mpp_meta_unlock();
 	mpp_chunk_unlock();
 	mpp_large_unlock();
@@ -56,6 +59,7 @@ static void in_child(void)
 {
 	mpp_thread_after_fork();
 	mpp_registry_after_fork();
+	mpp_guard_after_fork();
 	for (unsigned id = 1; id < mpp_registry_end_locked(); id++)
 		if (mpp_registry_get(id) != NULL && mpp_registry_get(id)->counted)
 			count_again(mpp_registry_get(id));

@@ -9,6 +9,7 @@
 #include "checked.h"
 #include "fail.h"
 #include "fast.h"
+#include "guard.h"
 #include "init.h"
 #include "large.h"
 #include "object.h"
@@ -80,7 +81,7 @@ static mpp_noinline void *class_slow(unsigned cls, size_t asked)
 
 	if (mpp_unlikely(!mpp_init()))
 		return fail(ENOMEM);
-	obj = mpp_classes[cls]->hard ? mpp_checked_pop(mpp_classes[cls]) : NULL;
+	obj = mpp_routed_pop(mpp_classes[cls]);
 	return obj != NULL ? obj : mpp_reclaim_alloc(mpp_classes[cls], mpp_max(asked, 1));
 }
 
@@ -180,6 +181,8 @@ static void report(enum mp_error_kind kind, const struct mpp_found *found, const
 		mpp_cache_describe(f, found->cache, mpp_slab_of(found->head, &found->cache->g), p);
 	else if (found->code == MPP_CODE_LARGE)
 		mpp_large_fault(f, kind, p, found->head, where);
+	else if (found->code == MPP_CODE_GUARD)
+		mpp_guard_describe(f, p);
 	mpp_faults_report(&faults);
 }
 
@@ -297,12 +300,15 @@ static enum mp_error_kind kind_of(const struct mpp_found *found, const void *p)
 		return MP_ERROR_BAD_FREE;
 	if (found->code == MPP_CODE_LARGE && is_free_page(p, found->head))
 		return MP_ERROR_DOUBLE_FREE;
+	if (found->code == MPP_CODE_GUARD)
+		return mpp_guard_fault(p);
 	return MP_ERROR_INTERIOR_POINTER;
 }
 
 /* What the program may use at p, by its pointer; 0, and reported, if it is no live start. */
 static size_t usable(const void *p, struct mpp_found *found, const char *where)
 {
+	struct mpp_guarded o;
 	size_t size;
 
 	(void)mpp_init();
@@ -319,6 +325,10 @@ static size_t usable(const void *p, struct mpp_found *found, const char *where)
 					       : mpp_large_size(p, found->head);
 		if (size != 0)
 			return size;
+	}
+	if (found->code == MPP_CODE_GUARD && mpp_guard_look(p, &o) && o.live && o.object == p) {
+		found->cache = o.cache;
+		return o.size;
 	}
 	report(kind_of(found, p), found, p, where);
 	return 0;

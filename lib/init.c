@@ -16,6 +16,7 @@
 #include "annotate.h"
 #include "budget.h"
 #include "fail.h"
+#include "guard.h"
 #include "leaks.h"
 #include "magazine.h"
 #include "options.h"
@@ -85,10 +86,12 @@ void mpp_cache_route(struct mp_cache *c)
 
 	c->direct = c->magazine_max == 0 || limited;
 	c->counted = limited || (c->watch.letters & exact) != 0;
-	c->special = c->direct || c->watch.letters != 0 || c->fail != NULL ||
+	c->special = c->direct || c->watch.letters != 0 || c->fail != NULL || c->guard_rate != 0 ||
 		     (c->flags & MP_ZERO_ON_FREE) != 0;
 	c->hard = c->watch.letters == MPP_D_HARDENED && !c->direct && c->fail == NULL &&
-		  c->g.chunks == 1 && !(c->flags & MP_ZERO_ON_FREE);
+		  c->guard_rate == 0 && c->g.chunks == 1 && !(c->flags & MP_ZERO_ON_FREE);
+	c->sampled = c->guard_rate != 0 && !c->direct && c->fail == NULL &&
+		     c->watch.letters == 0 && !(c->flags & MP_ZERO_ON_FREE);
 	if (c->special && !c->direct) /* its magazines are where the hit path does not look */
 		mpp_store_relaxed(&c->slot_offset, 0); /* relaxed: as above */
 }
@@ -116,6 +119,7 @@ struct mp_cache *mpp_cache_make(const struct mpp_cache_spec *spec, int *error)
 	mpp_list_init(&c->partial);
 	mpp_list_init(&c->empty);
 	mpp_fail_attach(c);
+	mpp_guard_attach(c, spec->args != NULL ? spec->args->guard_rate : 0);
 	mpp_cache_route(c);
 	mpp_registry_add(c);
 	return c;
@@ -177,7 +181,7 @@ bool mpp_init_slow(void)
 	mpp_lock_release(&start_lock);
 	if (first) {
 		mpp_fork_init();
-		if (mpp_options_asks_for(&mpp_options, MPP_D_USERS))
+		if (mpp_options_asks_for(&mpp_options, MPP_D_USERS) || mpp_options.guard_rate != 0)
 			mpp_os_stack_ready();
 		if (mpp_options.stats_at_exit)
 			mpp_os_at_exit(mpp_print_at_exit);

@@ -10,6 +10,7 @@
 #include "leaks.h"
 
 #include "find.h"
+#include "guard.h"
 #include "init.h"
 #include "large.h"
 #include "meta.h"
@@ -125,17 +126,25 @@ static int group_object(void *obj, void *arg)
 {
 	struct leaks *leaks = arg;
 	struct mpp_watched o;
-	struct mpp_user user;
+	struct mpp_user user, freed;
+	size_t size = leaks->c->size;
 	struct group *g;
 
-	mpp_find_watched(leaks->c, obj, &o);
-	mpp_watch_noted(&o, MPP_USE_ALLOC, &user);
+	if (!mpp_guard_noted(obj, &user, &freed)) {
+		if (!mpp_watch_keeps_users(&leaks->c->watch)) {
+			leaks->rest.count++;
+			return 0;
+		}
+		mpp_find_watched(leaks->c, obj, &o);
+		mpp_watch_noted(&o, MPP_USE_ALLOC, &user);
+		size = leaks->c->watch.reach != 0 ? mpp_watch_asked(&o) : size;
+	}
 	g = find_group(leaks, &user);
 	if (g->count++ == 0) {
 		g->first = obj;
 		g->user = user;
 	}
-	g->bytes += leaks->c->watch.reach != 0 ? mpp_watch_asked(&o) : leaks->c->size;
+	g->bytes += size;
 	return 0;
 }
 
@@ -206,7 +215,7 @@ static int report_cache(struct mp_cache *c, void *arg)
 		     c->name, s.id, s.live, s.object_size);
 	(void)mpp_walk_live(c, show_leak, leaks);
 	mpp_text_add(leaks->t, s.live > leaks->shown ? " ...\n" : "\n");
-	if (c->watch.letters & MPP_D_USERS)
+	if ((c->watch.letters & MPP_D_USERS) || c->guard_rate != 0)
 		report_users(leaks);
 	return 0;
 }

@@ -5,7 +5,8 @@
  * Theory.  The address space is cut into granules of MP_CHUNK_SIZE.  A table of two
  * levels gives each granule a 16-bit code: 0 not ours, 1 to MPP_ID_MAX the
  * first chunk of a slab of that cache, MPP_CODE_LARGE the first granule of
- * a region of large spans, above that "inside": so many granules
+ * a region of large spans, MPP_CODE_GUARD the pool of guarded
+ * objects, above that "inside": so many granules
  * behind a first one.  A root entry holds the distance from a shared leaf of zeros
  * to its own leaf, so that an untouched root, all zeros, leads every address
  * to "not ours" without a test.  Leaves are made under a lock and never go away.
@@ -26,6 +27,7 @@
 
 #define MPP_ID_MAX 60415u
 #define MPP_CODE_LARGE 60416u
+#define MPP_CODE_GUARD 60417u
 #define MPP_CODE_INSIDE 61440u	/* + distance, 1 to MPP_INSIDE_MAX */
 #define MPP_INSIDE_MAX 4095u	/* "that many or more": look there again */
 

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "checked.h"
 #include "fast.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <string.h>
@@ -186,6 +187,19 @@ static void *take_one(struct mp_cache *c)
 	}
 }
 
+/* The one allocation in so many that is guarded; NULL for the others. */
+static void *take_guarded(struct mp_cache *c, size_t asked)
+{
+	void *obj;
+
+	if (mpp_likely(c->guard_rate == 0) || mpp_likely(!mpp_guard_due(c)))
+		return NULL;
+	obj = mpp_guard_alloc(c, asked);
+	if (obj != NULL && (c->watch.letters & MPP_D_TRACE))
+		mpp_checked_trace(c, obj, asked, "alloc");
+	return obj;
+}
+
 void *mpp_object_alloc(struct mp_cache *c, size_t asked, bool *at_limit)
 {
 	void *obj;
@@ -193,9 +207,13 @@ void *mpp_object_alloc(struct mp_cache *c, size_t asked, bool *at_limit)
 	*at_limit = c->counted && !mpp_cache_admit(c, 1);
 	if (*at_limit)
 		return NULL;
-	do
+	obj = take_guarded(c, asked);
+	while (obj == NULL) {
 		obj = take_one(c);
-	while (obj != NULL && c->watch.letters != 0 && !mpp_checked_out(c, obj, asked));
+		if (obj == NULL || c->watch.letters == 0 || mpp_checked_out(c, obj, asked))
+			break;
+		obj = NULL;
+	}
 	if (!c->counted)
 		return obj;
 	if (obj != NULL)
@@ -255,8 +273,14 @@ bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_l
 	if (*at_limit)
 		return false;
 	while (have < n) {
-		size_t got = take_some(c, n - have, objs + have), good = 0;
+		size_t got, good = 0;
 
+		objs[have] = take_guarded(c, c->size);
+		if (objs[have] != NULL) {
+			have++;
+			continue;
+		}
+		got = take_some(c, c->guard_rate != 0 ? 1 : n - have, objs + have);
 		if (got == 0)
 			break;
 		for (size_t i = have; c->watch.letters != 0 && i < have + got; i++)
@@ -270,7 +294,10 @@ bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_l
 	}
 	if (have == n)
 		return true;
-	mpp_object_free_bulk(c, have, objs);
+	for (size_t i = 0; c->guard_rate != 0 && i < have; i++)
+		mpp_object_free_any(c, objs[i]);
+	if (c->guard_rate == 0)
+		mpp_object_free_bulk(c, have, objs);
 	return false;
 }
 
@@ -385,7 +412,7 @@ void mpp_object_push(struct mp_cache *c, void *obj)
 {
 	int saved;
 
-	if (c->hard && mpp_checked_push(c, obj))
+	if (mpp_routed_push(c, obj))
 		return;
 	saved = errno;
 	if (mpp_likely(mpp_cache_alive(c)))
@@ -435,6 +462,15 @@ void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 	}
 }
 
+static void free_guarded(struct mp_cache *c, void *p)
+{
+	struct mpp_guarded o;
+
+	if (mpp_guard_look(p, &o) && o.live && (o.cache->watch.letters & MPP_D_TRACE))
+		mpp_checked_trace(o.cache, p, o.size, "free");
+	mpp_guard_free(c, p);
+}
+
 void mpp_object_free_any(struct mp_cache *c, void *p)
 {
 	struct mpp_found found;
@@ -446,6 +482,8 @@ void mpp_object_free_any(struct mp_cache *c, void *p)
 	mpp_find(p, &found);
 	if (mpp_unlikely(found.code == 0))
 		mpp_find_report(MP_ERROR_BAD_FREE, c, p, "the free");
+	else if (found.code == MPP_CODE_GUARD)
+		free_guarded(c, p);
 	else if (mpp_unlikely(found.code == MPP_CODE_LARGE || (c != NULL && c != found.cache)))
 		mpp_find_report(MP_ERROR_WRONG_CACHE, c, p, "the free");
 	else if (mpp_unlikely(found.index >= found.cache->g.capacity))

@@ -273,8 +273,6 @@ void mpp_options_read(void)
 	};
 
 	mpp_options_parse(&mpp_options, &e);
-	if (mpp_options.guard_rate != 0)
-		warn("MEMPOOL_GUARD", e.guard, strlen(e.guard), "is not available in this version");
 }
 
 /* Does name match the n bytes of pattern, in which '*' stands for anything? */

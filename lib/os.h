@@ -48,6 +48,9 @@ void *mpp_os_map(size_t size, size_t align);
  */
 bool mpp_os_unmap(void *p, size_t size);
 
+/* Make the pages accessible, or not at all; contents stay.  False when refused. */
+bool mpp_os_protect(void *p, size_t size, bool open);
+
 /* Drop the pages now: they read as zero afterwards.  False when refused. */
 bool mpp_os_purge(void *p, size_t size);
 
@@ -111,6 +114,15 @@ struct mpp_os_symbol {
 };
 void mpp_os_symbol(uintptr_t address, struct mpp_os_symbol *out);
 
+/* What a program was about to do when a memory access failed. */
+enum mpp_os_access { MPP_OS_ACCESS = 0, MPP_OS_READ, MPP_OS_WRITE };
+
+/*
+ * Call fn, from a signal handler, for each memory access that fails from now on; once.
+ * Then goes on whatever would have happened without.
+ */
+void mpp_os_on_fault(void (*fn)(const void *address, enum mpp_os_access access));
+
 /* Give the processor to another thread. */
 void mpp_os_yield(void);
 
@@ -136,7 +148,7 @@ _Noreturn void mpp_os_exit(int status);
 
 /*
  * For tests: let calls number first to first + count - 1 from now on (mapping, unmapping,
- * purging, moving, arming) fail as if the system had refused; 0 for none.
+ * protecting, purging, moving, arming) fail as if the system had refused; 0 for none.
  */
 void mpp_os_inject(long first, long count);
 /* How many such calls were made since mpp_os_inject(). */

@@ -95,6 +95,16 @@ bool mpp_os_unmap(void *p, size_t size)
 	return done;
 }
 
+bool mpp_os_protect(void *p, size_t size, bool open)
+{
+	int saved = errno;
+	bool done = !mpp_os_refused() &&
+		    mprotect(p, size, open ? PROT_READ | PROT_WRITE : PROT_NONE) == 0;
+
+	errno = saved;
+	return done;
+}
+
 #if defined(__linux__)
 
 bool mpp_os_purge(void *p, size_t size)

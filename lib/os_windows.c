@@ -113,6 +113,17 @@ bool mpp_os_unmap(void *p, size_t size)
 	return done;
 }
 
+bool mpp_os_protect(void *p, size_t size, bool open)
+{
+	struct errors e = errors_save();
+	DWORD before;
+	bool done = !mpp_os_refused() &&
+		    VirtualProtect(p, size, open ? PAGE_READWRITE : PAGE_NOACCESS, &before) != 0;
+
+	errors_restore(e);
+	return done;
+}
+
 #define PURGE_PIECE (64 * MPP_KIB)
 #define COMMIT_TRIES 10000
 

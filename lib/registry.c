@@ -182,6 +182,7 @@ void mpp_registry_remove(struct mp_cache *c, bool reuse)
 	/* relaxed: as above */
 	mpp_store_relaxed(&c->id, 0);
 	c->hard = false;
+	c->sampled = false;
 	mpp_lock_acquire(&lock);
 	count--;
 	c->next = NULL;

@@ -46,6 +46,8 @@ const char *mpp_report_kind(enum mp_error_kind kind)
 		return "live-at-destroy";
 	case MP_ERROR_DEAD_CACHE:
 		return "dead-cache";
+	case MP_ERROR_USE_AFTER_FREE:
+		return "use-after-free";
 	}
 	return "unknown";
 }
@@ -96,8 +98,9 @@ static void compose(struct mpp_text *t, const struct mpp_fault *f)
 		mpp_text_add(t, " pointer %p", f->pointer);
 	mpp_text_add(t, "\n");
 	if (f->slab != NULL && f->object != NULL)
-		mpp_text_add(t, "mempool:   object %p, index %zu of slab %p, offset %zu, size %zu",
-			     f->object, f->index, f->slab, f->offset, f->size);
+		mpp_text_add(t, "mempool:   object %p, index %zu of slab %p, offset %s%zu, size %zu",
+			     f->object, f->index, f->slab, f->pointer < f->object ? "-" : "",
+			     f->pointer < f->object ? 0 - f->offset : f->offset, f->size);
 	else if (f->slab != NULL)
 		mpp_text_add(t, "mempool:   in slab %p, offset %zu", f->slab, f->offset);
 	if (f->slab != NULL && f->capacity != 0)
@@ -129,6 +132,17 @@ static void compose(struct mpp_text *t, const struct mpp_fault *f)
 	mpp_text_add(t, "mempool:   found by %s\n", f->where != NULL ? f->where : "a check");
 	mpp_report_add_user(t, "allocated", &f->alloced);
 	mpp_report_add_user(t, "freed", &f->freed);
+}
+
+void mpp_report_print(const struct mpp_fault *f, char *buf, size_t size)
+{
+	struct mpp_text t;
+
+	/* relaxed: a count */
+	mpp_add_relaxed(&faults, 1);
+	mpp_text_init(&t, buf, size);
+	compose(&t, f);
+	mpp_os_write(2, buf, t.len);
 }
 
 void mpp_report(const struct mpp_fault *f)

@@ -62,6 +62,9 @@ void mpp_report_add_user(struct mpp_text *t, const char *what, const struct mpp_
 /* Report; returns if the policy is to carry on, otherwise aborts. */
 void mpp_report(const struct mpp_fault *f);
 
+/* Only print, by way of buf: from a signal handler, which has little stack. */
+void mpp_report_print(const struct mpp_fault *f, char *buf, size_t size);
+
 /* A failed create with MP_PANIC: a message and abort. */
 mpp_cold _Noreturn void mpp_report_panic(const char *cache_name, int error);
 

@@ -6,6 +6,7 @@
 
 #include "budget.h"
 #include "chunk.h"
+#include "guard.h"
 #include "init.h"
 #include "large.h"
 #include "meta.h"
@@ -30,12 +31,14 @@ static void count_slabs(struct mp_cache *c, struct mp_cache_stats *out)
 
 static void count_objects(struct mp_cache *c, struct mp_cache_stats *out)
 {
-	size_t taken_out;
+	size_t taken_out, guarded;
 
 	out->cached = mpp_walk_cached(c, &taken_out);
 	/* relaxed: a count */
 	out->leaked = mpp_load_relaxed(&c->leaked);
 	out->live = taken_out - mpp_min(out->cached + out->leaked, taken_out);
+	(void)mpp_guard_out(c, &guarded);
+	taken_out -= mpp_min(guarded, taken_out); /* from now on, of the slabs */
 	out->free = out->capacity > taken_out ? out->capacity - taken_out : 0;
 	out->bytes_asked = out->live * c->size;
 	/* relaxed: counts, exact when nobody works on the cache */

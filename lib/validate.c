@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "find.h"
+#include "guard.h"
 #include "init.h"
 #include "object.h"
 
@@ -154,6 +155,7 @@ static void walk_locked(struct walk *w)
 	struct mp_cache *c = w->c;
 	struct mpp_link *l;
 	bool whole = true;
+	size_t guarded;
 
 	mpp_list_each(l, &c->all) {
 		struct mpp_slab *s = mpp_container(l, struct mpp_slab, all);
@@ -174,7 +176,8 @@ static void walk_locked(struct walk *w)
 	note_count(w, NULL, "slabs of the cache", c->slabs, w->slabs);
 	note_count(w, NULL, "empty slabs", c->empties, w->empties);
 	note_count(w, NULL, "empty slabs on the list", c->empties, count_empty(c));
-	note_count(w, NULL, "objects out of the slabs", w->capacity - w->free, mpp_cache_out(c));
+	note_count(w, NULL, "objects out of the slabs", w->capacity - w->free,
+		   mpp_guard_out(c, &guarded));
 }
 
 int mp_cache_validate(struct mp_cache *c)

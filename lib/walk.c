@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "find.h"
+#include "guard.h"
 #include "init.h"
 #include "large.h"
 #include "meta.h"
@@ -219,6 +220,8 @@ int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg
 		stop = 0;
 		for (size_t i = 0; i < slabs.n && stop == 0; i++)
 			stop = walk_slab(c, (struct mpp_slab *)slabs.v[i], &cached, fn, arg);
+		if (stop == 0)
+			stop = mpp_guard_each(c, fn, arg);
 	}
 	stop_looking(c);
 	set_drop(&cached);
@@ -354,6 +357,26 @@ static void tell_watched(struct mp_cache *c, struct mp_object_info *out)
 	}
 }
 
+static int guarded_info(const void *ptr, struct mp_object_info *out)
+{
+	struct mpp_user alloced, freed;
+	struct mpp_guarded o;
+
+	if (!mpp_guard_look(ptr, &o) || !mpp_guard_noted(ptr, &alloced, &freed))
+		return -ENOENT;
+	tell_user(&alloced, &out->allocated);
+	tell_user(&freed, &out->freed);
+	out->cache = o.cache;
+	out->cache_name = o.cache->name;
+	out->object = o.object;
+	out->object_size = out->asked = o.size;
+	out->offset = (uintptr_t)ptr - (uintptr_t)o.object;
+	out->slab = o.page;
+	out->index = o.index;
+	out->state = o.live ? MP_OBJECT_LIVE : MP_OBJECT_FREE;
+	return (uintptr_t)ptr < (uintptr_t)o.object ? -ENOENT : 0;
+}
+
 int mp_object_info(const void *ptr, struct mp_object_info *out)
 {
 	struct mpp_found found;
@@ -367,6 +390,8 @@ int mp_object_info(const void *ptr, struct mp_object_info *out)
 	mpp_find(ptr, &found);
 	if (found.code == MPP_CODE_LARGE)
 		return large_info(ptr, &found, out);
+	if (found.code == MPP_CODE_GUARD)
+		return guarded_info(ptr, out);
 	if (found.cache == NULL)
 		return -ENOENT;
 	s = mpp_slab_of(found.head, &found.cache->g);

@@ -113,8 +113,9 @@ static inline void spawn(struct spawn *s)
 	ck_assert_uint_eq(s->address_space, 0);
 	GetModuleFileNameA(NULL, program, sizeof(program));
 	snprintf(line, sizeof(line), "\"%s\" %s", program, s->argument);
-	ck_assert(CreateProcessA(program, line, NULL, NULL, TRUE, 0, environment, NULL, &start,
-				 &process));
+	ck_assert_msg(CreateProcessA(program, line, NULL, NULL, TRUE, 0, environment, NULL, &start,
+				     &process),
+		      "%s: not started, error %u", line, (unsigned)GetLastError());
 	WaitForSingleObject(process.hProcess, INFINITE);
 	ck_assert(GetExitCodeProcess(process.hProcess, &status));
 	s->status = (int)status;

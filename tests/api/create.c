@@ -66,10 +66,6 @@ START_TEST(bad_args)
 	errno = 0;
 	ck_assert_ptr_null(mp_cache_create_args("c", 16, &args, 0));
 	ck_assert_int_eq(errno, EINVAL);
-	args = (struct mp_cache_args){ .struct_size = sizeof(args), .guard_rate = 1 };
-	errno = 0;
-	ck_assert_ptr_null(mp_cache_create_args("c", 16, &args, 0));
-	ck_assert_int_eq(errno, EINVAL);
 	args = (struct mp_cache_args){ .struct_size = sizeof(args), .prealloc = SIZE_MAX / 2 };
 	errno = 0;
 	ck_assert_ptr_null(mp_cache_create_args("c", 16, &args, 0));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * debug.c - a long mixed run under MEMPOOL_DEBUG=FZPU and under H: sizes of every kind,
- * constructed objects, several threads, objects freed by others.  Nothing is reported.
+ * debug.c - a long mixed run under MEMPOOL_DEBUG=FZPU, under H and with guards: sizes of
+ * every kind, constructed objects, several threads, objects freed by others.  Nothing is
+ * reported.
  *
  * The program runs itself once for each setting, for an equal share of the time.
  */
@@ -18,7 +19,16 @@
 #define HELD 200u
 #define BUILT UINT64_C(0x636f6e7374727563)
 
-static const char *const settings[] = { "FZPU", "H", "F;Z,made;P,plain*;U,mp-*" };
+static const struct setting {
+	const char *debug;
+	const char *guard;
+} settings[] = {
+	{ "FZPU", "0" },
+	{ "H", "0" },
+	{ "F;Z,made;P,plain*;U,mp-*", "0" },
+	{ "", "5" },
+	{ "FZPU", "5" },
+};
 
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -222,7 +232,8 @@ int main(int argc, char **argv)
 		if (pid == 0) {
 			if (setenv("TORTURE_PART", "1", 1) != 0 ||
 			    setenv("TORTURE_SECONDS", seconds, 1) != 0 ||
-			    setenv("MEMPOOL_DEBUG", settings[i], 1) != 0)
+			    setenv("MEMPOOL_DEBUG", settings[i].debug, 1) != 0 ||
+			    setenv("MEMPOOL_GUARD", settings[i].guard, 1) != 0)
 				_exit(125);
 			spawn_run(argv, environ);
 			_exit(126);
@@ -230,8 +241,8 @@ int main(int argc, char **argv)
 		if (pid < 0 || waitpid(pid, &status, 0) != pid)
 			return 1;
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-			fprintf(stderr, "MEMPOOL_DEBUG=%s: status %#x\n", settings[i],
-				(unsigned)status);
+			fprintf(stderr, "MEMPOOL_DEBUG=%s MEMPOOL_GUARD=%s: status %#x\n",
+				settings[i].debug, settings[i].guard, (unsigned)status);
 			return 1;
 		}
 	}

@@ -78,9 +78,10 @@ START_TEST(kinds)
 		[MP_ERROR_SIZE_MISMATCH] = "size-mismatch",
 		[MP_ERROR_LIVE_AT_DESTROY] = "live-at-destroy",
 		[MP_ERROR_DEAD_CACHE] = "dead-cache",
+		[MP_ERROR_USE_AFTER_FREE] = "use-after-free",
 	};
 
-	for (int i = MP_ERROR_DOUBLE_FREE; i <= MP_ERROR_DEAD_CACHE; i++)
+	for (int i = MP_ERROR_DOUBLE_FREE; i <= MP_ERROR_USE_AFTER_FREE; i++)
 		ck_assert_str_eq(mpp_report_kind((enum mp_error_kind)i), names[i]);
 	ck_assert_str_eq(mpp_report_kind((enum mp_error_kind)99), "unknown");
 }
