@@ -87,7 +87,8 @@ static void asan_unroot(const void *p, size_t size)
 
 /* ---- memcheck: asked by instructions that do nothing elsewhere */
 
-#if defined(HAVE_VALGRIND_MEMCHECK_H)
+/* its header says NVALGRIND for a processor on which it does not run */
+#if defined(HAVE_VALGRIND_MEMCHECK_H) && !defined(NVALGRIND)
 
 /* The requests of its headers, whose casts are not ours, each in a function. */
 #if defined(__GNUC__) || defined(__clang__)

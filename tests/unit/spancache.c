@@ -44,19 +44,19 @@ END_TEST
 START_TEST(push_and_pop)
 {
 	struct mpp_thread *t = mpp_thread_get();
-	void *a = span(3), *b = span(3), *c = span(4);
+	void *a = span(1), *b = span(1), *c = span(2);
 
-	ck_assert_int_eq(mpp_spans_push(t, a, 3), MPP_SPANS_KEPT);
-	ck_assert_int_eq(mpp_spans_push(t, b, 3), MPP_SPANS_KEPT);
-	ck_assert_int_eq(mpp_spans_push(t, b, 3), MPP_SPANS_TWICE);
-	ck_assert_int_eq(mpp_spans_push(t, c, 4), MPP_SPANS_KEPT);
+	ck_assert_int_eq(mpp_spans_push(t, a, 1), MPP_SPANS_KEPT);
+	ck_assert_int_eq(mpp_spans_push(t, b, 1), MPP_SPANS_KEPT);
+	ck_assert_int_eq(mpp_spans_push(t, b, 1), MPP_SPANS_TWICE);
+	ck_assert_int_eq(mpp_spans_push(t, c, 2), MPP_SPANS_KEPT);
 	ck_assert_uint_eq(kept(), 3);
 	ck_assert(mpp_spans_has(a) && mpp_spans_has(b) && mpp_spans_has(c));
-	ck_assert_ptr_eq(mpp_spans_pop(t, 3), b);
-	ck_assert_ptr_eq(mpp_spans_pop(t, 3), a);
-	ck_assert_ptr_null(mpp_spans_pop(t, 3));
+	ck_assert_ptr_eq(mpp_spans_pop(t, 1), b);
+	ck_assert_ptr_eq(mpp_spans_pop(t, 1), a);
+	ck_assert_ptr_null(mpp_spans_pop(t, 1));
 	ck_assert(!mpp_spans_has(a));
-	ck_assert_ptr_eq(mpp_spans_pop(t, 4), c);
+	ck_assert_ptr_eq(mpp_spans_pop(t, 2), c);
 	ck_assert_uint_eq(kept(), 0);
 }
 END_TEST
