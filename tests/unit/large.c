@@ -114,8 +114,8 @@ START_TEST(joined_again)
 {
 	enum { N = 60 };
 	size_t page = mpp_os_page();
-	/* no more than what is taken out of one region */
-	int n = (int)mpp_min(N, 4 * MPP_MIB / (4 * page));
+	/* together smaller than a span that has a region to itself */
+	int n = (int)mpp_min(N, MPP_MIB / (4 * page));
 	void *p[N];
 	size_t reserved;
 
