@@ -337,9 +337,11 @@ static void no_room(size_t size)
 	struct mp_cache *c = guarded_cache("orders", size, 1);
 	char *p;
 
-	if (mp_set_limit(512 * 1024) != 0)
+	/* a slab there is, a pool would be too much */
+	if (c == NULL || mp_cache_prealloc(c, 1) != 0 ||
+	    mp_set_limit(MP_CHUNK_SIZE + 512 * 1024) != 0)
 		give_up("no limit");
-	p = c != NULL ? mp_cache_alloc(c) : NULL;
+	p = mp_cache_alloc(c);
 	if (p == NULL || is_guarded(p))
 		give_up("no object");
 	memset(p, 1, size);
