@@ -94,7 +94,7 @@ START_TEST(other_words)
 {
 	expect("MEMPOOL_GUARD=often", "mempool: MEMPOOL_GUARD: \"often\" is no rate, ignored\n",
 	       PLAIN);
-	expect("MEMPOOL_GUARD=100", "", PLAIN);
+	expect("MEMPOOL_GUARD=2000000000", "", PLAIN);
 	expect("MEMPOOL_LEAKS=yes",
 	       "mempool: MEMPOOL_LEAKS: \"yes\" is neither report nor error, ignored\n", PLAIN);
 	expect("MEMPOOL_FAIL=3",
