@@ -34,7 +34,7 @@ static mpp_noinline void *alloc_slow(struct mp_cache *c)
 	return mpp_reclaim_alloc(c, c->size);
 }
 
-void *mp_cache_alloc(struct mp_cache *c)
+mpp_hit void *mp_cache_alloc(struct mp_cache *c)
 {
 	void *obj;
 
@@ -66,7 +66,7 @@ static mpp_noinline void free_slow(struct mp_cache *c, void *obj)
 	errno = saved;
 }
 
-void mp_cache_free(struct mp_cache *c, void *obj)
+mpp_hit void mp_cache_free(struct mp_cache *c, void *obj)
 {
 	if (mpp_unlikely(!mpp_fast_owns(c, obj)))
 		free_slow(c, obj);

@@ -33,11 +33,12 @@ struct mpp_fail {
 struct mp_cache {
 	/* the hit path: one line, constant while the cache lives */
 	struct mpp_geometry g;		/* const */
-	_Atomic uint32_t slot_offset;	/* atomic: of the slot in the thread's state; 0's is never
-					   filled, for caches that are not served there */
-	_Atomic uint32_t id;		/* atomic: 1 to MPP_ID_MAX; 0 once dead */
 	_Atomic uint32_t magic;		/* atomic: MPP_CACHE_ALIVE, _DYING, _DEAD */
 	unsigned flags;			/* const: MP_* */
+	_Atomic uint32_t slot_offset;	/* atomic: of the slot in the thread's state; 0's is never
+					   filled, for caches that are not served there.  Where
+					   it stands: see struct mpp_slot */
+	_Atomic uint32_t id;		/* atomic: 1 to MPP_ID_MAX; 0 once dead */
 	size_t size;			/* const: as asked for */
 	size_t align;			/* const */
 
@@ -87,7 +88,7 @@ struct mp_cache {
 	_Atomic size_t leaked;		/* atomic: objects lost on purpose */
 };
 
-_Static_assert(offsetof(struct mp_cache, magic) < MPP_LINE, "the hit path reads one line");
+_Static_assert(offsetof(struct mp_cache, id) < MPP_LINE, "the hit path reads one line");
 _Static_assert(offsetof(struct mp_cache, lock) % MPP_LINE == 0, "which no lock shares");
 _Static_assert(offsetof(struct mp_cache, taken) % MPP_LINE == 0, "nor counts");
 

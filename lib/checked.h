@@ -82,7 +82,7 @@ mpp_inline bool mpp_checked_push(struct mp_cache *c, void *obj)
 
 	/* relaxed: the owner's own words */
 	if (mpp_unlikely(slot == NULL) ||
-	    mpp_unlikely(mpp_load_relaxed(&slot->top) == mpp_load_relaxed(&slot->limit)))
+	    mpp_unlikely(mpp_load_relaxed(&slot->top) == slot->limit))
 		return false;
 	mpp_find_watched(c, obj, &o);
 	was = mpp_mark_set(mpp_watch_mark(&o), MPP_MARK_FREE);

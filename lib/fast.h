@@ -16,8 +16,7 @@ mpp_inline bool mpp_pop(struct mpp_slot *slot, void **obj)
 	/* relaxed: the owner's own words */
 	mpp_cell *top = mpp_load_relaxed(&slot->top);
 
-	/* relaxed: as above */
-	if (mpp_unlikely(top == mpp_load_relaxed(&slot->base)))
+	if (mpp_unlikely(top == slot->base))
 		return false;
 	top--;
 	/* relaxed: as above */
@@ -33,8 +32,7 @@ mpp_inline bool mpp_push(struct mpp_slot *slot, void *obj)
 	/* relaxed: the owner's own words */
 	mpp_cell *top = mpp_load_relaxed(&slot->top);
 
-	/* relaxed: as above */
-	if (mpp_unlikely(top == mpp_load_relaxed(&slot->limit)))
+	if (mpp_unlikely(top == slot->limit))
 		return false;
 	/* relaxed: as above; an empty magazine has a NULL there */
 	if (mpp_unlikely(mpp_load_relaxed(top - 1) == obj))
@@ -57,8 +55,8 @@ mpp_inline bool mpp_fast_owns(const struct mp_cache *c, const void *p)
 {
 	const void *chunk = (const void *)((uintptr_t)p & ~MPP_CHUNK_MASK);
 
-	return mpp_map_get(p) == mpp_cache_id(c) &&
-	       mpp_slab_index(chunk, p, &c->g) < c->g.capacity;
+	return mpp_likely(mpp_map_get(p) == mpp_cache_id(c)) &&
+	       mpp_likely(mpp_slab_index(chunk, p, &c->g) < c->g.capacity);
 }
 
 #endif /* MPP_FAST_H */

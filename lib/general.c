@@ -110,7 +110,7 @@ static mpp_noinline void *alloc_slow(size_t size)
 	return alloc_cold(size);
 }
 
-void *mp_alloc(size_t size)
+mpp_hit void *mp_alloc(size_t size)
 {
 	void *obj;
 
@@ -287,7 +287,7 @@ mpp_inline bool free_fast(void *p)
 	return true;
 }
 
-void mp_free(void *p)
+mpp_hit void mp_free(void *p)
 {
 	if (mpp_unlikely(!free_fast(p)))
 		free_slow(p);

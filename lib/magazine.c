@@ -253,6 +253,45 @@ static bool enter_slab(struct drain *d, void *obj, void *chunk)
 	return false;
 }
 
+/* Of n objects, how many at the start lie step bytes from the one before. */
+static size_t streak(const mpp_cell *objs, size_t n, uintptr_t step)
+{
+	const mpp_cell *at = objs + 1, *end = objs + n;
+	/* relaxed: the cells are ours */
+	uintptr_t want = (uintptr_t)mpp_load_relaxed(&objs[0]) + step;
+
+	for (; end - at >= 4; at += 4, want += 4 * step) {
+		/* relaxed: as above */
+		uintptr_t a = (uintptr_t)mpp_load_relaxed(&at[0]) ^ want;
+		/* relaxed: as above */
+		uintptr_t b = (uintptr_t)mpp_load_relaxed(&at[1]) ^ (want + step);
+		/* relaxed: as above */
+		uintptr_t c = (uintptr_t)mpp_load_relaxed(&at[2]) ^ (want + 2 * step);
+		/* relaxed: as above */
+		uintptr_t d = (uintptr_t)mpp_load_relaxed(&at[3]) ^ (want + 3 * step);
+
+		if ((a | b | c | d) != 0)
+			break;
+	}
+	/* relaxed: as above */
+	for (; at < end && (uintptr_t)mpp_load_relaxed(at) == want; at++)
+		want += step;
+	return (size_t)(at - objs);
+}
+
+/* The bits of one word for the neighbours, up or down, at the start of n objects, and how many. */
+static mpp_bits neighbours(const mpp_cell *objs, size_t n, const struct mpp_geometry *g,
+			   uint32_t index, size_t *k)
+{
+	uint32_t at = index % MPP_BITS;
+
+	*k = streak(objs, mpp_min(n, mpp_min(MPP_BITS - at, g->capacity - index)), g->slot);
+	if (*k > 1)
+		return mpp_low_bits((unsigned)*k) << at;
+	*k = streak(objs, mpp_min(n, at + 1), (uintptr_t)0 - g->slot);
+	return mpp_low_bits((unsigned)*k) << (at + 1 - *k);
+}
+
 /* The objects of one slab at the start of objs; returns how many there were. */
 static size_t put_run(struct drain *d, const mpp_cell *objs, size_t n)
 {
@@ -260,25 +299,26 @@ static size_t put_run(struct drain *d, const mpp_cell *objs, size_t n)
 	const void *slab = mpp_slab_chunk(d->at->s);
 	uint32_t word = d->word;
 	mpp_bits mask = d->mask;
-	size_t i;
+	size_t i, k;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i += k) {
 		/* relaxed: the cells are ours */
 		void *obj = mpp_load_relaxed(&objs[i]);
 		uint32_t index = mpp_slab_index(slab, obj, g);
-		mpp_bits bit = (mpp_bits)1 << index % MPP_BITS;
+		mpp_bits bits;
 
 		if (((uintptr_t)obj & ~MPP_CHUNK_MASK) != (uintptr_t)d->at->head)
 			break;
 		mpp_assert(index < g->capacity); /* T3: only objects are pushed */
-		if (index / MPP_BITS != word || (mask & bit) != 0) {
+		bits = neighbours(objs + i, n - i, g, index, &k);
+		if (index / MPP_BITS != word || (mask & bits) != 0) {
 			d->word = word; /* a second bit of the same object is found there */
 			d->mask = mask;
 			set_word(d);
 			word = index / MPP_BITS;
 			mask = 0;
 		}
-		mask |= bit;
+		mask |= bits;
 	}
 	d->word = word;
 	d->mask = mask;
@@ -329,11 +369,7 @@ size_t mpp_put_locked(struct mp_cache *c, const mpp_cell *objs, size_t n, struct
 
 static size_t capacity_of(const struct mpp_slot *slot)
 {
-	/* relaxed: the owner's own, or under its lock */
-	mpp_cell *limit = mpp_load_relaxed(&slot->limit);
-
-	/* relaxed: as above */
-	return limit == NULL ? 0 : (size_t)(limit - mpp_load_relaxed(&slot->base));
+	return slot->limit == NULL ? 0 : (size_t)(slot->limit - slot->base);
 }
 
 static size_t array_size(size_t capacity)
@@ -355,8 +391,7 @@ static bool resize_locked(struct mpp_thread *t, const struct mp_cache *c, struct
 			  size_t capacity)
 {
 	size_t count = mpp_slot_count(slot), old = capacity_of(slot);
-	/* relaxed: under the lock */
-	mpp_cell *from = mpp_load_relaxed(&slot->base);
+	mpp_cell *from = slot->base;
 	mpp_cell *to = mpp_meta_alloc(array_size(capacity));
 
 	if (to == NULL)
@@ -364,10 +399,8 @@ static bool resize_locked(struct mpp_thread *t, const struct mp_cache *c, struct
 	to++; /* [-1] stays NULL */
 	for (size_t i = 0; i < count; i++) /* relaxed: published by top below */
 		mpp_store_relaxed(&to[i], mpp_load_relaxed(&from[i]));
-	/* relaxed: under the lock; a reader of the slot holds it too (T2) */
-	mpp_store_relaxed(&slot->base, to);
-	/* relaxed: as above */
-	mpp_store_relaxed(&slot->limit, to + capacity);
+	slot->base = to;
+	slot->limit = to + capacity;
 	/* release: the cells, for fork's cut (T3) */
 	mpp_store_release(&slot->top, to + count);
 	account(t, c, capacity, old);
@@ -439,8 +472,7 @@ bool mpp_magazine_refill_locked(struct mpp_thread *t, struct mp_cache *c, struct
 	want = (uint32_t)((capacity_of(slot) + 1) / 2);
 	if (want == 0)
 		return false;
-	/* relaxed: under the lock */
-	base = mpp_load_relaxed(&slot->base);
+	base = slot->base;
 	got = mpp_take_locked(c, &slot->active, base, want, work);
 	/* release: the cells (T3) */
 	mpp_store_release(&slot->top, base + got);
@@ -452,8 +484,7 @@ static void drain_locked(struct mp_cache *c, struct mpp_slot *slot, size_t n,
 			 struct mpp_work *work)
 {
 	size_t count = mpp_slot_count(slot);
-	/* relaxed: under the lock */
-	mpp_cell *base = mpp_load_relaxed(&slot->base);
+	mpp_cell *base = slot->base;
 
 	n = mpp_put_locked(c, base, n, work);
 	memmove((void *)(uintptr_t)base, (const void *)(uintptr_t)(base + n),
@@ -486,8 +517,7 @@ void mpp_magazine_flush_locked(struct mpp_thread *t, struct mp_cache *c, struct 
 			       struct mpp_work *work)
 {
 	size_t capacity = capacity_of(slot);
-	/* relaxed: under the lock */
-	mpp_cell *base = mpp_load_relaxed(&slot->base);
+	mpp_cell *base = slot->base;
 
 	if (mpp_slot_count(slot) > 0)
 		drain_locked(c, slot, mpp_slot_count(slot), work);
@@ -498,10 +528,8 @@ void mpp_magazine_flush_locked(struct mpp_thread *t, struct mp_cache *c, struct 
 		return;
 	/* relaxed: under the lock, the magazine is empty before and after */
 	mpp_store_relaxed(&slot->top, NULL);
-	/* relaxed: as above */
-	mpp_store_relaxed(&slot->limit, NULL);
-	/* relaxed: as above */
-	mpp_store_relaxed(&slot->base, NULL);
+	slot->limit = NULL;
+	slot->base = NULL;
 	mpp_meta_free(base - 1, array_size(capacity));
 	account(t, c, 0, capacity);
 }

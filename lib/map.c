@@ -9,13 +9,12 @@
 #include "meta.h"
 
 /* On 32 bits the root has one entry, and the leaf of zeros is the only leaf there is. */
-_Atomic uintptr_t mpp_map_root[(size_t)1 << (sizeof(void *) > 4 ? 48 - 16 - MPP_CHUNK_SHIFT : 0)];
-mpp_code mpp_map_zeros[MPP_LEAF_SIZE];
+struct mpp_map mpp_map;
 
 /* The leaf for granule is there, made now if need be. */
 static bool have_leaf(uintptr_t granule)
 {
-	_Atomic uintptr_t *entry = &mpp_map_root[granule >> MPP_LEAF_BITS];
+	_Atomic uintptr_t *entry = &mpp_map.root[granule >> MPP_LEAF_BITS];
 	uintptr_t none = 0;
 	void *leaf;
 
@@ -27,7 +26,7 @@ static bool have_leaf(uintptr_t granule)
 		return false;
 	/* acq_rel: the leaf's zeros are published to mpp_map_entry, whose address
 	 * dependency pairs with this */
-	if (!mpp_cas_acq_rel(entry, &none, (uintptr_t)leaf - (uintptr_t)mpp_map_zeros))
+	if (!mpp_cas_acq_rel(entry, &none, (uintptr_t)leaf - (uintptr_t)mpp_map.zeros))
 		mpp_meta_free(leaf, MPP_LEAF_SIZE * sizeof(mpp_code));
 	return true;
 }

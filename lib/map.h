@@ -40,8 +40,12 @@
 
 typedef _Atomic uint16_t mpp_code;
 
-extern _Atomic uintptr_t mpp_map_root[];	/* atomic: leaf - mpp_map_zeros, in bytes */
-extern mpp_code mpp_map_zeros[];		/* const: the shared leaf, all 0 */
+struct mpp_map {
+	_Atomic uintptr_t root[MPP_ROOT_SIZE];	/* atomic: leaf - zeros, in bytes */
+	mpp_code zeros[MPP_LEAF_SIZE];		/* const: the shared leaf, all 0 */
+};
+
+extern struct mpp_map mpp_map;
 
 /* Where the code of an address in range is. */
 mpp_inline const mpp_code *mpp_map_entry(uintptr_t a)
@@ -49,15 +53,18 @@ mpp_inline const mpp_code *mpp_map_entry(uintptr_t a)
 	uintptr_t granule = a >> MPP_CHUNK_SHIFT;
 	/* relaxed: a leaf's contents are read through atomics that are zero until
 	 * set; the address dependency orders the load of the entry behind this one */
-	uintptr_t delta = mpp_load_relaxed(&mpp_map_root[granule >> MPP_LEAF_BITS]);
-	uintptr_t leaf = (uintptr_t)mpp_map_zeros + delta;
+	uintptr_t delta = mpp_load_relaxed(&mpp_map.root[granule >> MPP_LEAF_BITS]);
+	uintptr_t leaf = (uintptr_t)mpp_map.zeros + delta;
 
+	/* bits that a shift of a narrower word leaves need no mask */
+	if (MPP_CHUNK_SHIFT + MPP_LEAF_BITS == 32)
+		return (const mpp_code *)leaf + ((uint32_t)a >> MPP_CHUNK_SHIFT);
 	return (const mpp_code *)leaf + (granule & (MPP_LEAF_SIZE - 1));
 }
 
 mpp_inline bool mpp_map_in_range(uintptr_t a)
 {
-	return sizeof(void *) <= 4 || (a >> (MPP_ADDRESS_BITS - 1) >> 1) == 0;
+	return sizeof(void *) <= 4 || a >> (MPP_CHUNK_SHIFT + MPP_LEAF_BITS) < MPP_ROOT_SIZE;
 }
 
 /* The code of any address, for comparing only (M4). */

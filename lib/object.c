@@ -65,8 +65,7 @@ static uint32_t take_direct(struct mpp_thread *t, struct mp_cache *c, struct mpp
 /* Which object comes next is not to be guessed.  Under the lock, so that no fork cuts it. */
 static void shuffle_locked(struct mpp_slot *slot)
 {
-	/* relaxed: under the lock */
-	mpp_cell *base = mpp_load_relaxed(&slot->base);
+	mpp_cell *base = slot->base;
 
 	for (uint32_t n = (uint32_t)mpp_slot_count(slot); n > 1; n--) {
 		mpp_cell *a = base + (n - 1), *b = base + mpp_checked_random(n);
@@ -115,13 +114,12 @@ static bool has_fills(const struct mp_cache *c)
  */
 static mpp_noinline bool pop_oldest_locked(struct mpp_slot *slot, void **obj)
 {
-	/* relaxed: the owner's own words, under the lock */
-	mpp_cell *base = mpp_load_relaxed(&slot->base);
+	mpp_cell *base = slot->base;
 	size_t n = mpp_slot_count(slot);
 
 	if (n == 0)
 		return false;
-	/* relaxed: as above */
+	/* relaxed: the owner's own cells, under the lock */
 	*obj = mpp_load_relaxed(base);
 	for (size_t i = 1; i < n; i++) /* relaxed: as above */
 		mpp_store_relaxed(base + i - 1, mpp_load_relaxed(base + i));
@@ -228,8 +226,7 @@ static size_t pop_many(struct mpp_slot *slot, size_t n, void **objs)
 {
 	/* relaxed: the owner's own words */
 	mpp_cell *top = mpp_load_relaxed(&slot->top);
-	/* relaxed: as above */
-	size_t have = (size_t)(top - mpp_load_relaxed(&slot->base));
+	size_t have = (size_t)(top - slot->base);
 
 	n = mpp_min(n, have);
 	for (size_t i = 0; i < n; i++) /* relaxed: as above */
@@ -427,8 +424,7 @@ static size_t push_many(struct mpp_slot *slot, size_t n, void *const *objs)
 {
 	/* relaxed: the owner's own words */
 	mpp_cell *top = mpp_load_relaxed(&slot->top);
-	/* relaxed: as above */
-	size_t room = (size_t)(mpp_load_relaxed(&slot->limit) - top), i;
+	size_t room = (size_t)(slot->limit - top), i;
 	void *last;
 
 	if (room == 0)

@@ -192,18 +192,31 @@ uint32_t mpp_slab_reserve(struct mpp_slab *s, uint32_t want)
 	return n;
 }
 
-/* Write the objects of the bits in mask downwards from out. */
-static _Atomic(void *) *emit(uintptr_t base, uint32_t slot, mpp_bits mask, _Atomic(void *) *out)
+/* The objects of a whole word, as in a fresh or wholly freed slab: no search for bits. */
+static _Atomic(void *) *emit_all(uintptr_t base, size_t step, _Atomic(void *) *out)
 {
-	/* a fresh or wholly freed slab: no search for bits */
-	for (; mask == ~(mpp_bits)0; mask = 0)
-		for (unsigned i = 0; i < MPP_BITS; i++, base += slot)
-			mpp_store_relaxed(--out, (void *)base); /* relaxed: as below */
-	while (mask != 0) {
+	for (unsigned i = 0; i < MPP_BITS; i += 4, base += 4 * step) {
+		out -= 4;
 		/* relaxed: the cells are the holder's; its magazine's top publishes them */
-		mpp_store_relaxed(--out, (void *)(base + (size_t)mpp_lowest(mask) * slot));
-		mask &= mask - 1;
+		mpp_store_relaxed(out + 3, (void *)base);
+		/* relaxed: as above */
+		mpp_store_relaxed(out + 2, (void *)(base + step));
+		/* relaxed: as above */
+		mpp_store_relaxed(out + 1, (void *)(base + 2 * step));
+		/* relaxed: as above */
+		mpp_store_relaxed(out, (void *)(base + 3 * step));
 	}
+	return out;
+}
+
+/* Write the objects of the bits in mask downwards from out. */
+static _Atomic(void *) *emit(uintptr_t base, size_t step, mpp_bits mask, _Atomic(void *) *out)
+{
+	if (mask == ~(mpp_bits)0)
+		return emit_all(base, step, out);
+	for (; mask != 0; mask &= mask - 1)
+		/* relaxed: as in emit_all */
+		mpp_store_relaxed(--out, (void *)(base + mpp_lowest(mask) * step));
 	return out;
 }
 

@@ -21,7 +21,7 @@
  *
  *  T1  Only the owner moves top and writes the cells, while the cache lives.  It does
  *      so without its lock in push and pop only.
- *  T2  Everything else (refill, drain, resize, active) is done under the
+ *  T2  Everything else (refill, drain, resize, base, limit, active) is done under the
  *      thread's lock, by the owner; or by another thread for a cache on which no
  *      call runs (destroy), or in the child of a fork for a thread that is gone.
  *  T3  Push writes the cell, then top; pop reads the cell, then writes
@@ -36,11 +36,16 @@
 
 typedef _Atomic(void *) mpp_cell;
 
+/*
+ * What an allocation reads, top and base, is never at a multiple of MP_ALIGN_SIZE.  There objects
+ * begin, and a load waits for a store to memory that is not in the cache, as a program's
+ * first to a new object may be, if the two addresses agree in the lowest 12 bits.
+ */
 struct mpp_slot {
-	_Atomic(mpp_cell *) top;	/* owner (T1): one past the newest object */
-	_Atomic(mpp_cell *) limit;	/* lock:thread, read by the owner: one past the last cell */
-	_Atomic(mpp_cell *) base;	/* lock:thread, read by the owner: the first cell */
 	struct mpp_slab *active;	/* lock:thread: the slab refilled from, or NULL */
+	_Atomic(mpp_cell *) top;	/* owner (T1): one past the newest object */
+	mpp_cell *limit;		/* lock:thread, read by the owner: one past the last cell */
+	mpp_cell *base;			/* lock:thread, read by the owner: the first cell */
 };
 
 _Static_assert(sizeof(void *) != 8 || sizeof(struct mpp_slot) == MPP_SLOT_SIZE,
@@ -111,10 +116,7 @@ struct mpp_slot *mpp_thread_find_slot(struct mpp_thread *t, const struct mp_cach
 mpp_inline size_t mpp_slot_count(const struct mpp_slot *slot)
 {
 	/* relaxed: exact for the owner; for others T3 */
-	mpp_cell *base = mpp_load_relaxed(&slot->base);
-
-	/* relaxed: as above */
-	return (size_t)(mpp_load_relaxed(&slot->top) - base);
+	return (size_t)(mpp_load_relaxed(&slot->top) - slot->base);
 }
 
 /*

@@ -100,11 +100,9 @@ static void check_magazine(struct mpp_thread *t, void *arg)
 
 	for (size_t i = 0; i < n; i++) {
 		struct mpp_watched o;
-		/* relaxed: under the lock base stays, and nobody pushes */
-		mpp_cell *cell = mpp_load_relaxed(&slot->base) + i;
 
-		/* relaxed: as above */
-		mpp_find_watched(w->c, mpp_load_relaxed(cell), &o);
+		/* relaxed: under the lock base stays, and nobody pushes */
+		mpp_find_watched(w->c, mpp_load_relaxed(&slot->base[i]), &o);
 		check_bytes(w, &o, true);
 	}
 }

@@ -104,10 +104,7 @@ static void copy_cached(struct mpp_thread *t, void *arg)
 
 	for (size_t i = 0; i < n && set->n < set->max; i++) {
 		/* relaxed: under the lock base stays; the cells as in T3 */
-		mpp_cell *cell = mpp_load_relaxed(&slot->base) + i;
-
-		/* relaxed: as above */
-		set->v[set->n++] = (uintptr_t)mpp_load_relaxed(cell);
+		set->v[set->n++] = (uintptr_t)mpp_load_relaxed(&slot->base[i]);
 	}
 }
 
@@ -292,10 +289,7 @@ static void look_in(struct mpp_thread *t, void *arg)
 
 	for (size_t i = 0; i < n && !look->cached; i++) {
 		/* relaxed: as in copy_cached */
-		mpp_cell *cell = mpp_load_relaxed(&slot->base) + i;
-
-		/* relaxed: as above */
-		look->cached = (uintptr_t)mpp_load_relaxed(cell) == look->obj;
+		look->cached = (uintptr_t)mpp_load_relaxed(&slot->base[i]) == look->obj;
 	}
 }
 

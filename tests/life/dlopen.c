@@ -135,7 +135,7 @@ START_TEST(exported_only)
 {
 	load(RTLD_NOW);
 	ck_assert_ptr_null(dlsym(library, "mpp_init_slow"));
-	ck_assert_ptr_null(dlsym(library, "mpp_map_root"));
+	ck_assert_ptr_null(dlsym(library, "mpp_map"));
 	ck_assert_ptr_null(dlsym(library, "mpp_os_inject"));
 }
 END_TEST

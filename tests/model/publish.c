@@ -44,7 +44,7 @@ void mpp_meta_free(void *p, size_t size)
 
 static void setup(void)
 {
-	mpp_store_relaxed(&mpp_map_root[7], 0);
+	mpp_store_relaxed(&mpp_map.root[7], 0);
 	mpp_store_relaxed(&used, 0);
 	header = 0;
 	other_header = 0;

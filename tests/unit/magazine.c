@@ -25,9 +25,7 @@ static void setup(size_t size)
 
 static size_t capacity(void)
 {
-	mpp_cell *limit = mpp_load_relaxed(&slot->limit);
-
-	return limit == NULL ? 0 : (size_t)(limit - mpp_load_relaxed(&slot->base));
+	return slot->limit == NULL ? 0 : (size_t)(slot->limit - slot->base);
 }
 
 START_TEST(most_objects)
@@ -140,6 +138,50 @@ START_TEST(take_and_put)
 }
 END_TEST
 
+/* n cells in one of the orders in which programs free. */
+static void arrange(uint32_t n, int order)
+{
+	for (uint32_t i = 0; i + 1 < n; i++) {
+		uint32_t k = order == 0	  ? i :				/* as taken: downwards */
+			     order == 1	  ? i + (i < n / 2 ? n - 1 - 2 * i : 0) :	/* upwards */
+			     order == 2	  ? i ^ 1 :			/* in pairs */
+			     order == 3	  ? (i % 7 == 0 ? n - 1 - i / 7 : i) :	/* runs cut */
+					    i + (uint32_t)((i * 2654435761u) % (n - i)); /* any */
+		void *obj = mpp_load_relaxed(&cells[i]);
+
+		if (k >= n || (order == 2 && k < i))
+			continue;
+		mpp_store_relaxed(&cells[i], mpp_load_relaxed(&cells[k]));
+		mpp_store_relaxed(&cells[k], obj);
+	}
+}
+
+/* Whatever the order in which objects come back, each comes back, and once. */
+START_TEST(orders)
+{
+	static const size_t sizes[] = { 16, 64, 1000, 5000 };
+	struct mpp_slab *active = NULL;
+	uint32_t n, skip = (uint32_t)_i / 5;
+
+	setup(sizes[_i % 4]);
+	ck_assert_int_eq(mp_cache_prealloc(c, 300), 0);
+	mpp_lock_acquire(&t->lock);
+	n = mpp_take_locked(c, &active, cells, 300, &work);
+	ck_assert_uint_eq(n, 300);
+	arrange(n, _i % 5);
+	ck_assert_uint_eq(mpp_put_locked(c, cells, skip, &work), skip);
+	ck_assert_uint_eq(mpp_put_locked(c, cells + skip, n - skip, &work), n - skip);
+	ck_assert_uint_eq(work.faults.n, 0);
+	ck_assert_uint_eq(work.returned, n);
+	if (active != NULL)
+		mpp_leave_slab_locked(c, active, &work);
+	mpp_lock_release(&t->lock);
+	(void)mpp_work_finish(&work);
+	ck_assert_uint_eq(mpp_cache_out(c), 0);
+	check_cache(c, 0);
+}
+END_TEST
+
 /* Copies in one drain: reported as far as there is room, all told of, counted once. */
 START_TEST(copies_in_a_drain)
 {
@@ -181,6 +223,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, bounded_in_bytes);
 	tcase_add_test(tc, flushed);
 	tcase_add_test(tc, take_and_put);
+	tcase_add_loop_test(tc, orders, 0, 200);
 	tcase_add_test(tc, copies_in_a_drain);
 }
 
