@@ -74,9 +74,9 @@ static void setup(void)
 	state.bytes = 48;
 	s = slot_of(MODEL_ID);
 	mpp_store_relaxed(&cells[0], NULL);
-	mpp_store_relaxed(&s->base, &cells[1]);
+	s->base = &cells[1];
 	mpp_store_relaxed(&s->top, &cells[1]);
-	mpp_store_relaxed(&s->limit, &cells[4]);
+	s->limit = &cells[4];
 	assert(mpp_push(s, model_data(0)) && mpp_push(s, model_data(1)));
 	popped = false;
 }

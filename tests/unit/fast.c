@@ -14,9 +14,9 @@ static char objects[N + 1];
 
 static void setup(void)
 {
-	mpp_store_relaxed(&slot.base, cells + 1);
+	slot.base = cells + 1;
 	mpp_store_relaxed(&slot.top, cells + 1);
-	mpp_store_relaxed(&slot.limit, cells + 1 + N);
+	slot.limit = cells + 1 + N;
 }
 
 START_TEST(a_stack)
