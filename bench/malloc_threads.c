@@ -6,6 +6,8 @@
  *   larson     threads that end hand their live blocks to their successors
  *   pipe       one thread allocates, another frees
  *   scratch    cache lines handed to other threads and reused there
+ *   thrash     small blocks of several threads, written often: do they share cache lines?
+ *   slots      many places, taken and given up at random, sizes by a long-tailed law
  *   mixed      one thread, sizes from 1 to 64 KiB, most of them small
  *   ending     threads that live for a few hundred allocations
  */
@@ -96,6 +98,43 @@ static void *scratch(void *arg)
 	return NULL;
 }
 
+static void *thrash(void *arg)
+{
+	struct worker *w = arg;
+
+	for (int i = 0; i < w->rounds; i++) {
+		volatile unsigned char *p = get(8);
+
+		for (int k = 0; k < 200; k++)
+			p[k % 8]++;
+		free((void *)(uintptr_t)p);
+	}
+	return NULL;
+}
+
+#define SLOTS 65536
+
+static void *slots(void *arg)
+{
+	static unsigned char *all[WORKERS][SLOTS];
+	static atomic_uint next;
+	unsigned char **mine = all[atomic_fetch_add(&next, 1) % WORKERS];
+	struct worker *w = arg;
+
+	for (int i = 0; i < w->rounds; i++) {
+		unsigned char **at = &mine[chance(&w->state) % SLOTS];
+
+		if (*at != NULL && **at != 1)
+			abort();
+		free(*at);
+		*at = *at != NULL ? NULL : get(some_size(&w->state) / 8 + 1);
+	}
+	for (int i = 0; i < SLOTS; i++)
+		free(mine[i]);
+	memset(mine, 0, SLOTS * sizeof(*mine));
+	return NULL;
+}
+
 /* generations of WORKERS threads, the blocks passed on between them */
 static void generations(void *(*run)(void *), int count, int rounds)
 {
@@ -151,20 +190,24 @@ static void produce(int n)
 
 int main(int argc, char **argv)
 {
-	static struct worker alone = { .state = 7, .rounds = 3000000 };
+	static struct worker alone = { .state = 7, .rounds = 12000000 };
 	const char *which = argc > 1 ? argv[1] : "";
 
 	if (strcmp(which, "larson") == 0)
-		generations(churn, 20, 300000);
+		generations(churn, 80, 300000);
 	else if (strcmp(which, "pipe") == 0)
 		produce(3000000);
 	else if (strcmp(which, "scratch") == 0)
-		generations(scratch, 10, 50000);
+		generations(scratch, 40, 50000);
+	else if (strcmp(which, "thrash") == 0)
+		generations(thrash, 40, 50000);
+	else if (strcmp(which, "slots") == 0)
+		generations(slots, 4, 4000000);
 	else if (strcmp(which, "mixed") == 0)
 		mix(&alone);
 	else if (strcmp(which, "ending") == 0)
-		generations(churn, 3000, 300);
+		generations(churn, 10000, 300);
 	else
-		return fprintf(stderr, "usage: %s larson|pipe|scratch|mixed|ending\n", argv[0]), 1;
+		return fprintf(stderr, "usage: %s larson|pipe|scratch|thrash|slots|mixed|ending\n", argv[0]), 1;
 	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * classes.h - layer 8: the size classes of malloc and their caches.
  *
- * 16 to 128 bytes in steps of 16, then four classes per doubling up to 32 KiB.  A
+ * 16 to 128 bytes in steps of 16, then four classes per doubling up to 32 KiB, and over 4096
+ * also a power of two and an eighth, for a page with something in front of it.  A
  * class of a power of two that mp_alloc() has too is the same cache.  Each class is
  * aligned to the largest power of two that divides its size, up to 4096.
  *
@@ -29,7 +30,7 @@
 
 #define SMALL_STEP 16u		/* granularity of small_caches */
 #define SMALL_MAX 4096u
-#define MEDIUM_STEP 1024u	/* granularity of medium_caches */
+#define MEDIUM_STEP 512u	/* granularity of medium_caches */
 #define MEDIUM_MAX 32768u
 
 /*
@@ -55,6 +56,8 @@ static inline size_t class_size(size_t size)
 		size = 1;
 	while (8 * step < size)
 		step *= 2;
+	if (size > SMALL_MAX && size <= 4 * step + step / 2)
+		return 4 * step + step / 2;
 	return (size + step - 1) & ~(step - 1);
 }
 
