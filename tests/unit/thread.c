@@ -147,8 +147,76 @@ START_TEST(flush_requests)
 }
 END_TEST
 
+/* What a thread writes that works on a cache of its own, as intervals. */
+#define OBJECTS 2000
+#define WRITES (OBJECTS + 4)
+
+struct worker {
+	struct mp_cache *cache;
+	pthread_barrier_t *together;
+	size_t n;
+	struct {
+		uintptr_t from, to;
+	} writes[WRITES];
+};
+
+static void note_write(struct worker *w, const volatile void *p, size_t bytes)
+{
+	w->writes[w->n].from = (uintptr_t)p / MPP_LINE;
+	w->writes[w->n++].to = ((uintptr_t)p + bytes - 1) / MPP_LINE;
+}
+
+static void *work_apart(void *arg)
+{
+	struct worker *w = arg;
+	struct mpp_slot *slot;
+	void *p[OBJECTS];
+
+	(void)pthread_barrier_wait(w->together);
+	for (int i = 0; i < OBJECTS; i++)
+		ck_assert_ptr_nonnull(p[i] = mp_cache_alloc(w->cache));
+	for (int i = 0; i < OBJECTS; i++) {
+		note_write(w, p[i], mp_cache_size(w->cache));
+		mp_cache_free(w->cache, p[i]);
+	}
+	slot = mpp_thread_find_slot(mpp_self, w->cache);
+	ck_assert_ptr_nonnull(slot);
+	note_write(w, mpp_self, sizeof(*mpp_self));
+	note_write(w, slot->base - 1, sizeof(mpp_cell) * ((size_t)(slot->limit - slot->base) + 1));
+	note_write(w, w->cache, sizeof(*w->cache));
+	if (slot->active != NULL)
+		note_write(w, slot->active, sizeof(*slot->active));
+	(void)pthread_barrier_wait(w->together); /* or the second would get the first one's */
+	return NULL;
+}
+
+START_TEST(threads_apart_write_no_line_in_common)
+{
+	static struct worker w[2];
+	pthread_barrier_t together;
+	pthread_t t[2];
+
+	ck_assert_int_eq(pthread_barrier_init(&together, NULL, 2), 0);
+	for (int i = 0; i < 2; i++) {
+		w[i].cache = mp_cache_create(i == 0 ? "one" : "other", 24, 0, 0, NULL);
+		w[i].together = &together;
+		ck_assert_ptr_nonnull(w[i].cache);
+		ck_assert_int_eq(pthread_create(&t[i], NULL, work_apart, &w[i]), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_join(t[i], NULL), 0);
+	for (size_t a = 0; a < w[0].n; a++) {
+		for (size_t b = 0; b < w[1].n; b++)
+			ck_assert(w[0].writes[a].to < w[1].writes[b].from ||
+				  w[1].writes[b].to < w[0].writes[a].from);
+	}
+	ck_assert_int_eq(pthread_barrier_destroy(&together), 0);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
+	tcase_add_test(tc, threads_apart_write_no_line_in_common);
 	tcase_add_test(tc, made_at_first_use);
 	tcase_add_test(tc, empty_states_stay_empty);
 	tcase_add_test(tc, handed_on);
