@@ -222,7 +222,7 @@ static int report_cache(struct mp_cache *c, void *arg)
 
 static void report_large(struct leaks *leaks)
 {
-	struct mpp_large_info span;
+	struct mpp_large_info span = { .start = NULL };
 	struct mp_stats s = { .struct_size = sizeof(s) };
 	size_t n = 0, shown = 0;
 
