@@ -74,6 +74,34 @@ START_TEST(bad_args)
 }
 END_TEST
 
+static int never_shown(void *obj, void *arg)
+{
+	(void)obj;
+	(void)arg;
+	ck_abort_msg("called");
+	return 1;
+}
+
+START_TEST(no_cache)
+{
+	struct mp_cache *c = mp_cache_create("c", 16, 0, 0, NULL);
+	void *objs[1];
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(mp_cache_alloc_bulk(NULL, 1, objs), -EINVAL);
+	ck_assert_int_eq(mp_cache_prealloc(NULL, 1), -EINVAL);
+	ck_assert_int_eq(mp_cache_set_max(NULL, 1), -EINVAL);
+	ck_assert_int_eq(mp_cache_set_fail(NULL, MP_FAIL_NTH, 1, 0), -EINVAL);
+	ck_assert_int_eq(mp_cache_set_fail(c, MP_FAIL_NTH, 0, 0), -EINVAL);
+	ck_assert_int_eq(mp_cache_shrink(NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_for_each_object(NULL, never_shown, NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_for_each_object(c, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_for_each(NULL, NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_for_each_object(c, never_shown, NULL), 0);
+	ck_assert_int_eq(mp_cache_destroy(c), 0);
+}
+END_TEST
+
 START_TEST(args_given)
 {
 	struct mp_cache_args args = {
@@ -276,6 +304,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, bad_arguments);
 	tcase_add_test(tc, bad_flags);
 	tcase_add_test(tc, bad_args);
+	tcase_add_test(tc, no_cache);
 	tcase_add_test(tc, args_given);
 	tcase_add_test(tc, names);
 	tcase_add_test(tc, sizes);

@@ -272,12 +272,38 @@ START_TEST(dead_handles)
 	tally_expect(&tally, MP_ERROR_DEAD_CACHE, dead);
 	ck_assert_int_eq(mp_cache_set_max(dead, 1), -EINVAL);
 	tally_expect(&tally, MP_ERROR_DEAD_CACHE, dead);
+	ck_assert_int_eq(mp_cache_set_fail(dead, MP_FAIL_NTH, 1, 0), -EINVAL);
+	tally_expect(&tally, MP_ERROR_DEAD_CACHE, dead);
 	(void)mp_cache_shrink(dead);
 	tally_expect(&tally, MP_ERROR_DEAD_CACHE, dead);
 	ck_assert_int_lt(mp_cache_validate(dead), 0);
 	carry_on(1);
 	mp_cache_free(c, p);
 	carry_on(0);
+}
+END_TEST
+
+/* What keeps marks of its objects knows a freed one, whoever asks. */
+START_TEST(questions_about_freed_objects)
+{
+	struct mp_cache *marked = mp_cache_create("marked", 96, 0, MP_POISON | MP_STORE_USER, NULL);
+	void *p;
+
+	tally_start(&tally);
+	ck_assert_ptr_nonnull(marked);
+	ck_assert_ptr_nonnull(p = launder(mp_cache_alloc(marked)));
+	ck_assert_uint_eq(mp_usable_size(p), 96);
+	mp_cache_free(marked, launder(p));
+	ck_assert_uint_eq(mp_usable_size(p), 0);
+	tally_expect(&tally, MP_ERROR_DOUBLE_FREE, p);
+	errno = 0;
+	ck_assert_ptr_null(mp_realloc(launder(p), 10));
+	ck_assert_int_eq(errno, EINVAL);
+	tally_expect(&tally, MP_ERROR_DOUBLE_FREE, p);
+	mp_free_sized(launder(p), 96);
+	tally_expect(&tally, MP_ERROR_DOUBLE_FREE, p);
+	check_cache(marked, 0);
+	ck_assert_int_eq(mp_cache_destroy(marked), 0);
 }
 END_TEST
 
@@ -541,6 +567,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, spans_twice);
 	tcase_add_test(tc, spans_twice_and_later);
 	tcase_add_test(tc, dead_handles);
+	tcase_add_test(tc, questions_about_freed_objects);
 	tcase_add_test(tc, a_million_wild_frees);
 	tcase_add_test(tc, errno_kept);
 	tcase_add_test(tc, handler_allocates);

@@ -64,7 +64,7 @@ END_TEST
 START_TEST(zero_on_free)
 {
 	for (size_t size = 1; size < 5000; size = size * 3 + 2) {
-		setup(size, MP_ZERO_ON_FREE);
+		setup(size, MP_ZERO_ON_FREE | (_i == 0 ? 0 : MP_RED_ZONE));
 		check_cache(c, n);
 		for (size_t i = 0; i < n; i++) {
 			mp_cache_free(c, p[i]);
@@ -168,7 +168,7 @@ static void add(TCase *tc)
 {
 	tcase_add_test(tc, type_stable);
 	tcase_add_test(tc, not_type_stable);
-	tcase_add_test(tc, zero_on_free);
+	tcase_add_loop_test(tc, zero_on_free, 0, 2);
 	tcase_add_test(tc, poison);
 	tcase_add_test(tc, poison_verified);
 	tcase_add_test(tc, poison_double_free);
