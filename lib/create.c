@@ -281,13 +281,14 @@ int mp_cache_set_fail(struct mp_cache *c, enum mp_fail_when when, uint64_t n, ui
 
 int mp_cache_shrink(struct mp_cache *c)
 {
-	struct mpp_thread *t = mpp_thread_get();
+	struct mpp_thread *t;
 	struct mpp_slot *slot;
 	struct mpp_work work;
 	bool left;
 
 	if (c == NULL)
 		return -EINVAL;
+	t = mpp_thread_get();
 	if (!mpp_cache_alive(c)) {
 		mpp_cache_report_dead(c, "mp_cache_shrink");
 		return 1;

@@ -26,15 +26,32 @@
 
 static _Atomic size_t total_bytes; /* atomic: sum of all threads' bytes */
 
+/*
+ * The oldest first: those of other caches, which idle magazines held, were put there
+ * before those of the cache that is worked on, whose destructors may destroy the others.
+ */
+static struct mpp_slab *oldest_first(struct mpp_chain *surplus)
+{
+	struct mpp_slab *s, *newer, *first = NULL;
+
+	for (s = surplus->first; s != NULL; s = newer) {
+		newer = s->chain;
+		s->chain = first;
+		first = s;
+	}
+	surplus->first = NULL;
+	return first;
+}
+
 size_t mpp_work_retire(struct mpp_work *work)
 {
+	struct mpp_slab *s = oldest_first(&work->surplus), *next;
 	size_t bytes = 0;
 
-	while (work->surplus.first != NULL) {
-		struct mpp_slab *s = work->surplus.first;
+	for (; s != NULL; s = next) {
 		struct mpp_chain one = { s };
 
-		work->surplus.first = s->chain;
+		next = s->chain;
 		s->chain = NULL;
 		bytes += mpp_cache_retire(mpp_registry_get(s->id), &one);
 	}

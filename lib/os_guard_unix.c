@@ -31,14 +31,19 @@ static enum mpp_os_access access_of(const void *context)
 #endif
 }
 
-/* As if the default action stood from the start. */
-static void take_default(int number, const siginfo_t *info)
+static void set_default(int number)
 {
 	struct sigaction plain;
 
 	memset(&plain, 0, sizeof(plain));
 	plain.sa_handler = SIG_DFL;
 	(void)sigaction(number, &plain, NULL);
+}
+
+/* As if the default action stood from the start. */
+static void take_default(int number, const siginfo_t *info)
+{
+	set_default(number);
 	if (info->si_code <= 0) /* sent by a program: the fault does not come again */
 		(void)raise(number);
 }
@@ -50,6 +55,8 @@ static void handle(int number, siginfo_t *info, void *context)
 
 	if (info->si_code > 0)
 		told(info->si_addr, access_of(context));
+	if (before->sa_flags & (int)SA_RESETHAND)
+		set_default(number); /* it is called once: the next one is the last */
 	if (before->sa_flags & SA_SIGINFO) {
 		errno = saved;
 		before->sa_sigaction(number, info, context);

@@ -129,12 +129,13 @@ EXPORT void *reallocarray(void *p, size_t n, size_t size)
 /* align is a power of two. */
 static void *alloc_aligned(size_t align, size_t size)
 {
-	size_t rounded = class_size(size);
+	size_t rounded;
 
 	if (align <= SMALL_STEP)
 		return malloc(size);
 	/* the next class that is aligned so, if it is near */
 	if (align <= 4096 && size <= MEDIUM_MAX) {
+		rounded = class_size(size);
 		while (rounded <= MEDIUM_MAX && class_align(rounded) < align)
 			rounded = class_size(rounded + 1);
 		if (rounded <= MEDIUM_MAX)

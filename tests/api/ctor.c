@@ -275,8 +275,62 @@ START_TEST(large_objects)
 }
 END_TEST
 
+/*
+ * A thread that gives back the slabs of two caches at once, one of them idle in it, runs a
+ * destructor of the one, which destroys the other: wherever that happens.
+ */
+#define IDLE_OBJECTS 2000
+#define BUSY_OBJECTS 40000
+
+static struct mp_cache *idle;
+static bool armed;
+
+static void destroy_idle(void *obj, void *arg)
+{
+	struct mp_cache *gone = idle;
+
+	(void)obj;
+	(void)arg;
+	if (!armed || gone == NULL)
+		return;
+	idle = NULL;
+	ck_assert_int_eq(mp_cache_destroy(gone), 0);
+}
+
+static void destroy_within(int from)
+{
+	struct mp_cache_args args = { .struct_size = sizeof(args), .dtor = destroy_idle };
+	struct mp_cache *busy = mp_cache_create_args("busy", 200, &args, 0);
+	static void *of_idle[IDLE_OBJECTS], *of_busy[BUSY_OBJECTS];
+
+	idle = mp_cache_create("idle", 1000, 0, 0, NULL);
+	armed = false;
+	ck_assert(busy != NULL && idle != NULL);
+	for (int i = 0; i < BUSY_OBJECTS; i++)
+		ck_assert_ptr_nonnull(of_busy[i] = mp_cache_alloc(busy));
+	for (int i = 0; i < IDLE_OBJECTS; i++)
+		ck_assert_ptr_nonnull(of_idle[i] = mp_cache_alloc(idle));
+	for (int i = 0; i < IDLE_OBJECTS; i++)
+		mp_cache_free(idle, of_idle[i]);
+	for (int i = 0; i < BUSY_OBJECTS; i++) {
+		armed = i >= from;
+		mp_cache_free(busy, of_busy[i]);
+	}
+	ck_assert_int_eq(mp_cache_destroy(busy), 0);
+	if (idle != NULL)
+		ck_assert_int_eq(mp_cache_destroy(idle), 0);
+}
+
+START_TEST(destructor_destroys_another)
+{
+	for (int from = 0; from < BUSY_OBJECTS; from += 500)
+		destroy_within(from);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
+	tcase_add_test(tc, destructor_destroys_another);
 	tcase_add_test(tc, counted_exactly);
 	tcase_add_test(tc, once_per_object);
 	tcase_add_test(tc, nothing_written_while_free);

@@ -214,6 +214,28 @@ static void chained_told(size_t size)
 	overflow(size);
 }
 
+/* Called once, as it asked to be; when it returns, the fault comes again. */
+static void return_once(int number)
+{
+	static volatile sig_atomic_t calls;
+
+	(void)number;
+	if (++calls > 1)
+		_exit(8);
+}
+
+static void chained_once(size_t size)
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = return_once;
+	action.sa_flags = (int)SA_RESETHAND;
+	if (sigaction(SIGSEGV, &action, NULL) != 0 || sigaction(SIGBUS, &action, NULL) != 0)
+		give_up("no handler");
+	read_freed(size);
+}
+
 static void ignored(size_t size)
 {
 	struct sigaction action;
@@ -370,6 +392,7 @@ static const struct deed {
 	{ "clean", clean, ENDS, "", "", NULL },
 	{ "chained", chained, EXITS_7, "freed by thread", "", NULL },
 	{ "chained-told", chained_told, EXITS_7, "allocated by thread", "", NULL },
+	{ "chained-once", chained_once, SEGV, "freed by thread", "", NULL },
 	{ "ignored", ignored, SEGV, "freed by thread", "", NULL },
 	{ "elsewhere", elsewhere, SEGV, "", "", NULL },
 	{ "elsewhere-chained", elsewhere_chained, EXITS_7, "", "", NULL },

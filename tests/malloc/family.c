@@ -78,6 +78,11 @@ static void hopeless(void)
 	CHECK(reallocarray(p, hide(SIZE_MAX / 2), hide(3)) == NULL && errno == ENOMEM);
 	errno = 0;
 	CHECK(pvalloc(hide(SIZE_MAX)) == NULL && errno == ENOMEM);
+	for (size_t align = 16; align <= 65536; align *= 2) {
+		errno = 0;
+		CHECK(aligned_alloc(align, hide(SIZE_MAX)) == NULL && errno == ENOMEM);
+		CHECK(aligned_alloc(align, huge) == NULL && errno == ENOMEM);
+	}
 	errno = 77;
 	free(p);
 	free(NULL);

@@ -258,20 +258,23 @@ static void *freer(void *arg)
 	_Atomic(void *) *mine = ring[(uintptr_t)arg];
 
 	while (!atomic_load(&stop)) {
+		bool idle = true;
+
 		for (int i = 0; i < RING; i++) {
 			void *obj = atomic_exchange(&mine[i], NULL);
 			uint32_t index;
 
-			if (obj == NULL) {
-				mpp_os_yield();
+			if (obj == NULL)
 				continue;
-			}
+			idle = false;
 			index = mpp_slab_index(mpp_slab_chunk(s), obj, &g);
 			ck_assert_int_eq(atomic_fetch_sub(&out[index], 1), 1);
 			ck_assert(set_bit(index));
 			if (mpp_slab_publish(s, &g, 1) == MPP_DUTY_LIST)
 				ck_assert_int_eq(atomic_fetch_add(&duties, 1), 0);
 		}
+		if (idle)
+			mpp_os_yield();
 	}
 	return NULL;
 }
@@ -283,8 +286,12 @@ static void take_back(void)
 		mpp_os_yield();
 	atomic_store(&duties, 0);
 	(void)mpp_slab_settle(s, &g);
-	if (!mpp_slab_activate(s))
-		ck_assert_msg(0, "settled, and neither partial nor empty");
+	if (mpp_slab_activate(s))
+		return;
+	/* meanwhile the last object came home: its freer has the duty, and is done with it */
+	ck_assert_int_eq(state(), MPP_SLAB_EMPTYING);
+	(void)mpp_slab_settle(s, &g);
+	ck_assert(mpp_slab_activate(s));
 }
 
 START_TEST(many_threads)
@@ -295,7 +302,7 @@ START_TEST(many_threads)
 	dress(1024);
 	for (uintptr_t i = 0; i < FREERS; i++)
 		ck_assert_int_eq(pthread_create(&t[i], NULL, freer, (void *)i), 0);
-	while (total < 200000) {
+	while (total < 40000) {
 		_Atomic(void *) got[8];
 		uint32_t n = mpp_slab_reserve(s, 8);
 
