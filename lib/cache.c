@@ -43,6 +43,7 @@ void mpp_cache_describe(struct mpp_fault *f, const struct mp_cache *c, const str
 {
 	void *chunk = mpp_slab_chunk(s);
 	size_t offset = (uintptr_t)pointer - (uintptr_t)chunk;
+	size_t first = mpp_slab_first(chunk, &c->g);
 	/* relaxed: for a message */
 	uint32_t count = mpp_word_count(mpp_load_relaxed(&s->word));
 
@@ -51,8 +52,8 @@ void mpp_cache_describe(struct mpp_fault *f, const struct mp_cache *c, const str
 	f->size = c->size;
 	f->capacity = c->g.capacity;
 	f->live = count <= c->g.capacity ? c->g.capacity - count : 0;
-	if (offset >= c->g.first && (offset - c->g.first) / c->g.slot < c->g.capacity) {
-		f->index = (offset - c->g.first) / c->g.slot;
+	if (offset >= first && (offset - first) / c->g.slot < c->g.capacity) {
+		f->index = (offset - first) / c->g.slot;
 		f->object = mpp_slab_object(s, &c->g, f->index);
 		f->offset = (uintptr_t)pointer - (uintptr_t)f->object;
 	}

@@ -33,16 +33,16 @@ struct mpp_fail {
 struct mp_cache {
 	/* the hit path: one line, constant while the cache lives */
 	struct mpp_geometry g;		/* const */
-	_Atomic uint32_t magic;		/* atomic: MPP_CACHE_ALIVE, _DYING, _DEAD */
 	unsigned flags;			/* const: MP_* */
 	_Atomic uint32_t slot_offset;	/* atomic: of the slot in the thread's state; 0's is never
 					   filled, for caches that are not served there.  Where
 					   it stands: see struct mpp_slot */
 	_Atomic uint32_t id;		/* atomic: 1 to MPP_ID_MAX; 0 once dead */
+	_Atomic uint32_t magic;		/* atomic: MPP_CACHE_ALIVE, _DYING, _DEAD */
 	size_t size;			/* const: as asked for */
-	size_t align;			/* const */
 
 	/* properties */
+	size_t align;					/* const */
 	void (*ctor)(void *obj);			/* const: or NULL */
 	void (*ctor_arg)(void *obj, void *arg);		/* const: or NULL */
 	void (*dtor_arg)(void *obj, void *arg);		/* const: or NULL */

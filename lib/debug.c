@@ -201,7 +201,7 @@ void mpp_watch_slab(const struct mpp_watch *w, struct mpp_slab *s, const struct 
 
 void mpp_watch_hide(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g)
 {
-	size_t from = g->first - MPP_RED_SIZE;
+	size_t from = mpp_slab_first(mpp_slab_chunk(s), g) - MPP_RED_SIZE;
 
 	if (!mpp_watch_is_told(w))
 		return;

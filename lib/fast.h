@@ -53,10 +53,12 @@ mpp_inline struct mpp_slot *mpp_fast_slot(uint32_t offset)
 /* Whether p is the first byte of an object of c, without following it. */
 mpp_inline bool mpp_fast_owns(const struct mp_cache *c, const void *p)
 {
-	const void *chunk = (const void *)((uintptr_t)p & ~MPP_CHUNK_MASK);
+	uintptr_t a = (uintptr_t)p;
 
-	return mpp_likely(mpp_map_get(p) == mpp_cache_id(c)) &&
-	       mpp_likely(mpp_slab_index(chunk, p, &c->g) < c->g.capacity);
+	/* relaxed: M4 */
+	return mpp_likely(mpp_map_in_range(a)) &&
+	       mpp_likely(mpp_load_relaxed(mpp_map_entry(a)) == mpp_cache_id(c)) &&
+	       mpp_likely(mpp_slab_near_index(p, &c->g) < c->g.capacity);
 }
 
 #endif /* MPP_FAST_H */

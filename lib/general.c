@@ -271,7 +271,6 @@ static mpp_noinline void free_slow(void *p)
 /* The hit path of a free; false, and nothing done, if p is no object of a first few caches. */
 mpp_inline bool free_fast(void *p)
 {
-	const void *chunk = (const void *)((uintptr_t)p & ~MPP_CHUNK_MASK);
 	unsigned code = mpp_map_get(p);
 	struct mp_cache *c;
 
@@ -279,7 +278,7 @@ mpp_inline bool free_fast(void *p)
 		return false;
 	/* relaxed: M4 of map.h, the cache lives while it has objects */
 	c = mpp_load_relaxed(&mpp_caches[code]);
-	if (mpp_unlikely(mpp_slab_index(chunk, p, &c->g) >= c->g.capacity))
+	if (mpp_unlikely(mpp_slab_near_index(p, &c->g) >= c->g.capacity))
 		return false;
 	/* the slot of a cache that may not be served there is always full */
 	if (mpp_unlikely(!mpp_push(mpp_fast_slot(code * MPP_SLOT_SIZE), p)))

@@ -80,14 +80,16 @@ static size_t header_size(const struct order *o, size_t capacity)
 	return offsetof(struct mpp_slab, bits) + words * sizeof(mpp_bits) + capacity * o->note;
 }
 
-/* Capacity and first object of a slab of so many bytes with so many colours. */
-static size_t cut(size_t bytes, const struct order *o, size_t colors, size_t *first)
+/*
+ * Capacity and first object of a slab of so many bytes that leaves lead bytes in front of its
+ * header.
+ */
+static size_t cut(size_t bytes, const struct order *o, size_t lead, size_t *first)
 {
 	size_t n = bytes / (o->slot + o->note);
 
 	for (;; n--) {
-		*first = mpp_round_up(header_size(o, n) + (colors - 1) * MPP_LINE + o->gap,
-				      o->align);
+		*first = mpp_round_up(header_size(o, n) + lead + o->gap, o->align);
 		if (*first + n * o->slot <= bytes || n == 0)
 			return n;
 	}
@@ -100,7 +102,7 @@ static size_t choose_chunks(const struct order *o)
 
 	for (size_t k = 1; k <= 8 || best == 0; k++) {
 		size_t bytes = k * MP_CHUNK_SIZE;
-		size_t n = cut(bytes, o, 1, &first);
+		size_t n = cut(bytes, o, 0, &first);
 		size_t waste;
 
 		if (n == 0)
@@ -116,15 +118,15 @@ static size_t choose_chunks(const struct order *o)
 	return best;
 }
 
-/* As many colours as cost not one object. */
+/* As many colours as cost not one object: the bytes that the last one takes. */
 static size_t choose_colors(size_t bytes, const struct order *o)
 {
-	size_t first, plain = cut(bytes, o, 1, &first), n = 64;
+	size_t first, plain = cut(bytes, o, 0, &first), n = 64;
 
 	for (; n > 1; n /= 2)
-		if (cut(bytes, o, n, &first) == plain)
+		if (cut(bytes, o, (n - 1) * MPP_LINE, &first) == plain)
 			break;
-	return n;
+	return (n - 1) * MPP_LINE;
 }
 
 void mpp_geometry_init(struct mpp_geometry *g, size_t size, size_t align,
@@ -139,12 +141,14 @@ void mpp_geometry_init(struct mpp_geometry *g, size_t size, size_t align,
 	size_t chunks = choose_chunks(&o), first;
 	size_t bytes = chunks * MP_CHUNK_SIZE;
 	size_t colors = choose_colors(bytes, &o);
-	size_t n = cut(bytes, &o, colors, &first);
+	bool shifts = align <= MPP_LINE;
+	size_t n = cut(bytes, &o, shifts ? 0 : colors, &first);
 
 	mpp_assert(n > 0 && n < MPP_COUNT_MASK); /* the count and its state share a word (I3) */
 	g->slot = (uint32_t)o.slot;
 	g->chunks = (uint32_t)chunks;
-	g->colors = (uint32_t)colors - 1;
+	g->colors = (uint32_t)colors;
+	g->shifts = shifts ? g->colors : 0;
 	g->first = (uint32_t)first;
 	g->capacity = (uint32_t)n;
 	g->words = (uint32_t)((n + MPP_BITS - 1) / MPP_BITS);
@@ -229,7 +233,7 @@ static mpp_bits valid_bits(const struct mpp_geometry *g, uint32_t w)
 uint32_t mpp_slab_collect(struct mpp_slab *s, const struct mpp_geometry *g, uint32_t n,
 			  _Atomic(void *) *out)
 {
-	uintptr_t base = (uintptr_t)mpp_slab_chunk(s) + g->first;
+	uintptr_t base = (uintptr_t)mpp_slab_object(s, g, 0);
 	size_t stride = (size_t)MPP_BITS * g->slot;
 	uint32_t left = n, w = s->hint < g->words ? s->hint : 0;
 

@@ -14,12 +14,13 @@
 
 /* How a cache cuts its slabs; the same for all of them. */
 struct mpp_geometry {
-	uint32_t first;			/* const: bytes from the chunk to the first object */
+	uint32_t first;			/* const: bytes to the first object at colour 0 */
 	uint32_t capacity;		/* const: objects in a slab */
 	struct mpp_divisor divisor;	/* const: of slot */
+	uint32_t shifts;		/* const: mask of the objects' colour: colors, or 0 */
 	uint32_t slot;			/* const: bytes from object to object */
 	uint32_t chunks;		/* const: chunks in a slab */
-	uint32_t colors;		/* const: mask on the chunk number for the header's place */
+	uint32_t colors;		/* const: mask of the header's colour, multiples of MPP_LINE */
 	uint32_t words;			/* const: words of the free list */
 };
 
@@ -90,12 +91,25 @@ struct mpp_extra {
 void mpp_geometry_init(struct mpp_geometry *g, size_t size, size_t align,
 		       const struct mpp_extra *extra);
 
-/* Headers stand at differing offsets so that they do not share cache sets. */
+/*
+ * The colour of a slab, by its chunk's number: bytes by which the header and, where their
+ * alignment allows, the objects stand further back in the chunk, so that those
+ * of different slabs do not share cache sets.  Any address in the chunk will do.
+ */
+mpp_inline uint32_t mpp_slab_color(const void *chunk, uint32_t mask)
+{
+	return (uint32_t)(uintptr_t)chunk / (MP_CHUNK_SIZE / MPP_LINE) & mask;
+}
+
 mpp_inline struct mpp_slab *mpp_slab_of(void *chunk, const struct mpp_geometry *g)
 {
-	size_t color = ((uintptr_t)chunk >> MPP_CHUNK_SHIFT) & g->colors;
+	return mpp_at(chunk, mpp_slab_color(chunk, g->colors));
+}
 
-	return mpp_at(chunk, color * MPP_LINE);
+/* Bytes from the chunk to the first object. */
+mpp_inline uint32_t mpp_slab_first(const void *chunk, const struct mpp_geometry *g)
+{
+	return g->first + mpp_slab_color(chunk, g->shifts);
 }
 
 mpp_inline void *mpp_slab_chunk(const struct mpp_slab *s)
@@ -106,13 +120,24 @@ mpp_inline void *mpp_slab_chunk(const struct mpp_slab *s)
 mpp_inline void *mpp_slab_object(const struct mpp_slab *s, const struct mpp_geometry *g,
 				 size_t index)
 {
-	return mpp_at(mpp_slab_chunk(s), g->first + index * g->slot);
+	void *chunk = mpp_slab_chunk(s);
+
+	return mpp_at(chunk, mpp_slab_first(chunk, g) + index * g->slot);
 }
 
 /* Which object p is the first byte of: less than g->capacity, or p is none. */
 mpp_inline uint32_t mpp_slab_index(const void *chunk, const void *p, const struct mpp_geometry *g)
 {
-	return mpp_quotient((uint32_t)((uintptr_t)p - (uintptr_t)chunk) - g->first, g->divisor);
+	return mpp_quotient((uint32_t)((uintptr_t)p - (uintptr_t)chunk) - mpp_slab_first(chunk, g),
+			    g->divisor);
+}
+
+/* The same where p is known to be in the slab's first chunk, in fewer instructions. */
+mpp_inline uint32_t mpp_slab_near_index(const void *p, const struct mpp_geometry *g)
+{
+	uint32_t offset = (uint32_t)((uintptr_t)p & MPP_CHUNK_MASK) - g->first;
+
+	return mpp_quotient(offset - mpp_slab_color(p, g->shifts), g->divisor);
 }
 
 uintptr_t mpp_slab_magic(const struct mpp_slab *s, uint32_t id);

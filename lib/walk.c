@@ -376,7 +376,7 @@ int mp_object_info(const void *ptr, struct mp_object_info *out)
 	struct mpp_found found;
 	struct look look = { .cached = false };
 	struct mpp_slab *s;
-	size_t offset;
+	size_t offset, first;
 
 	if (out == NULL || out->struct_size != sizeof(*out))
 		return -EINVAL;
@@ -390,9 +390,10 @@ int mp_object_info(const void *ptr, struct mp_object_info *out)
 		return -ENOENT;
 	s = mpp_slab_of(found.head, &found.cache->g);
 	offset = (uintptr_t)ptr - (uintptr_t)found.head;
-	if (!mpp_slab_has_magic(s, found.code) || offset < found.cache->g.first)
+	first = mpp_slab_first(found.head, &found.cache->g);
+	if (!mpp_slab_has_magic(s, found.code) || offset < first)
 		return -ENOENT;
-	out->index = (offset - found.cache->g.first) / found.cache->g.slot;
+	out->index = (offset - first) / found.cache->g.slot;
 	if (out->index >= found.cache->g.capacity)
 		return -ENOENT;
 	out->cache = found.cache;

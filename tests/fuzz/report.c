@@ -98,8 +98,8 @@ static void op_damage(struct fz_input *in)
 		scribble((char *)s->bits + offset, 24, in);
 		break;
 	case 2: /* all in front of the objects */
-		offset %= g->first;
-		scribble((char *)head + offset, g->first - offset, in);
+		offset %= mpp_slab_first(head, g);
+		scribble((char *)head + offset, mpp_slab_first(head, g) - offset, in);
 		break;
 	case 3: /* the header, whole */
 		memset(s, (int)fz_byte(in), sizeof(*s));
@@ -110,7 +110,7 @@ static void op_damage(struct fz_input *in)
 		break;
 	default: /* any object of the slab, free or live */
 		offset = offset * 64 % ((size_t)g->slot * g->capacity);
-		scribble((char *)head + g->first + offset,
+		scribble((char *)head + mpp_slab_first(head, g) + offset,
 			 (size_t)g->slot * g->capacity - offset, in);
 		break;
 	}

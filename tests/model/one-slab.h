@@ -27,7 +27,7 @@ static void model_slab_set(uint32_t n, enum mpp_slab_state state, mpp_bits mask)
 {
 	model_geometry = (struct mpp_geometry){
 		.first = 1024, .capacity = n, .divisor = mpp_divisor(MODEL_SLOT),
-		.slot = MODEL_SLOT, .chunks = 1, .colors = 0, .words = 1,
+		.slot = MODEL_SLOT, .chunks = 1, .colors = 0, .shifts = 0, .words = 1,
 	};
 	model_slab = mpp_slab_init(model_chunk, &model_geometry, MODEL_ID);
 	mpp_store_relaxed(&model_slab->bits[0], mask);

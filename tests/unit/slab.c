@@ -57,10 +57,13 @@ static void check_geometry(size_t size, size_t align)
 	ck_assert_uint_eq(g.first % align, 0);
 	ck_assert_uint_gt(g.capacity, 0);
 	ck_assert_uint_ge((size_t)g.words * MPP_BITS, g.capacity);
-	/* the header ends before the objects whatever its colour, the objects before the slab */
-	ck_assert_uint_ge(g.first, header + (size_t)g.colors * MPP_LINE);
-	ck_assert_uint_le(g.first + (size_t)g.capacity * g.slot, (size_t)g.chunks * MP_CHUNK_SIZE);
-	ck_assert(mpp_is_pow2((size_t)g.colors + 1));
+	/* whatever the colour, the header ends before the objects and they before the slab */
+	ck_assert_uint_ge(g.first + (size_t)g.shifts, header + (size_t)g.colors);
+	ck_assert_uint_le(g.first + (size_t)g.shifts + (size_t)g.capacity * g.slot,
+			  (size_t)g.chunks * MP_CHUNK_SIZE);
+	ck_assert_uint_eq(g.colors % MPP_LINE, 0);
+	ck_assert(mpp_is_pow2((size_t)g.colors / MPP_LINE + 1));
+	ck_assert(g.shifts == 0 || (g.shifts == g.colors && MPP_LINE % align == 0));
 }
 
 START_TEST(geometry)
@@ -85,6 +88,26 @@ START_TEST(little_waste)
 }
 END_TEST
 
+/* Slabs in chunks that follow each other begin at differing places of their pages. */
+START_TEST(colors)
+{
+	size_t first = 0, n = 0;
+
+	mpp_geometry_init(&g, 1024, 16, &plain);
+	ck_assert_uint_gt(g.shifts, 0);
+	for (uintptr_t i = 0; i <= g.shifts / MPP_LINE; i++, n++) {
+		const void *at = (const void *)((i + 100) * MP_CHUNK_SIZE);
+
+		ck_assert_uint_lt(mpp_slab_first(at, &g), g.first + g.shifts + 1);
+		first += mpp_slab_first(at, &g) - g.first;
+	}
+	ck_assert_uint_eq(first, n * (n - 1) / 2 * MPP_LINE); /* each of them once */
+	mpp_geometry_init(&g, 1024, 1024, &plain);
+	ck_assert_uint_eq(g.shifts, 0);
+	ck_assert_uint_eq(g.first % 1024, 0);
+}
+END_TEST
+
 START_TEST(indexes)
 {
 	void *chunk;
@@ -99,8 +122,10 @@ START_TEST(indexes)
 			ck_assert_uint_ge(mpp_slab_index(chunk, obj + 1, &g), g.capacity);
 			ck_assert_uint_ge(mpp_slab_index(chunk, obj + 8, &g), g.capacity);
 			ck_assert_uint_ge(mpp_slab_index(chunk, obj + g.slot - 8, &g), g.capacity);
+			if ((size_t)(obj - (char *)chunk) < MP_CHUNK_SIZE)
+				ck_assert_uint_eq(mpp_slab_near_index(obj, &g), i);
 		}
-		for (uint32_t at = 0; at < g.first; at += 8)
+		for (uint32_t at = 0; at < mpp_slab_first(chunk, &g); at += 8)
 			ck_assert_uint_ge(mpp_slab_index(chunk, (char *)chunk + at, &g),
 					  g.capacity);
 		ck_assert_uint_ge(mpp_slab_index(chunk, mpp_slab_object(s, &g, g.capacity), &g),
@@ -345,6 +370,7 @@ static void add(TCase *tc)
 {
 	tcase_add_test(tc, geometry);
 	tcase_add_test(tc, little_waste);
+	tcase_add_test(tc, colors);
 	tcase_add_test(tc, indexes);
 	tcase_add_test(tc, fresh);
 	tcase_add_test(tc, take_in_address_order);
