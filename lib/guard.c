@@ -71,12 +71,21 @@ void mpp_guard_attach(struct mp_cache *c, unsigned own)
 	c->guard_rate = mpp_min(rate, INT32_MAX);
 }
 
+/*
+ * Another rate than the last.  Waits are drawn evenly from 1 to 2 rate - 1; this is what is left
+ * of one that began some time ago, so that each allocation from the first on is
+ * guarded with the same chance, 1 in rate, however often a thread comes back to the rate.
+ */
+static void change_rate(uint32_t rate)
+{
+	mpp_guard_turn.rate = rate;
+	mpp_guard_turn.left = 1 + (uint32_t)mpp_min(draw(2 * rate - 1), draw(2 * rate));
+}
+
 bool mpp_guard_due(const struct mp_cache *c)
 {
-	if (mpp_guard_turn.rate != c->guard_rate) {
-		mpp_guard_turn.rate = (unsigned)c->guard_rate;
-		mpp_guard_turn.left = 1 + draw(2 * mpp_guard_turn.rate - 1);
-	}
+	if (mpp_unlikely(mpp_guard_turn.rate != c->guard_rate))
+		change_rate((uint32_t)c->guard_rate);
 	if (mpp_likely(--mpp_guard_turn.left != 0))
 		return false;
 	mpp_guard_turn.left = 1 + draw(2 * mpp_guard_turn.rate - 1); /* the rate is the mean */

@@ -206,12 +206,16 @@ EXPORT size_t malloc_usable_size(void *p)
 
 /* ---- C23 */
 
+/* After a realloc() that stayed in place the class may be another: only the bound holds. */
 EXPORT void free_sized(void *p, size_t size)
 {
-	mp_free_sized(p, size == 0 ? 1 : size);
+	if (size <= mp_usable_size(p))
+		mp_free(p);
+	else
+		mp_free_sized(p, size); /* which reports it */
 }
 
-/* The class may be another than that of mp_aligned_alloc(): only the bound holds. */
+/* Likewise, and the class may be another than that of mp_aligned_alloc(). */
 EXPORT void free_aligned_sized(void *p, size_t align, size_t size)
 {
 	(void)align;

@@ -83,6 +83,34 @@ START_TEST(rate)
 }
 END_TEST
 
+static unsigned guarded_one(struct mp_cache *c)
+{
+	void *p = mp_cache_alloc(c);
+	unsigned guarded = is_guarded(p);
+
+	ck_assert_ptr_nonnull(p);
+	mp_cache_free(c, p);
+	return guarded;
+}
+
+/* The same for who uses caches of differing rates in turn. */
+START_TEST(rates_in_turn)
+{
+	struct mp_cache *c[3] = { guarded_cache("often", 48, 20), guarded_cache("seldom", 48, 21),
+				  guarded_cache("rarely", 48, 400) };
+	unsigned guarded[3] = { 0 };
+
+	for (unsigned i = 0; i < 20000; i++)
+		for (unsigned k = 0; k < 3; k++)
+			guarded[k] += guarded_one(c[k]);
+	ck_assert_msg(guarded[0] > 700 && guarded[0] < 1300, "%u of 20000", guarded[0]);
+	ck_assert_msg(guarded[1] > 700 && guarded[1] < 1300, "%u of 20000", guarded[1]);
+	ck_assert_msg(guarded[2] > 10 && guarded[2] < 130, "%u of 20000", guarded[2]);
+	for (unsigned k = 0; k < 3; k++)
+		ck_assert_int_eq(mp_cache_destroy(c[k]), 0);
+}
+END_TEST
+
 /* A freed object's page is not used again before the others were. */
 START_TEST(used_again_late)
 {
@@ -358,6 +386,7 @@ static void add(TCase *tc)
 {
 	tcase_add_loop_test(tc, edges, 0, SIZES);
 	tcase_add_test(tc, rate);
+	tcase_add_test(tc, rates_in_turn);
 	tcase_add_test(tc, used_again_late);
 	tcase_add_test(tc, no_more);
 	tcase_add_test(tc, bulk_and_walk);

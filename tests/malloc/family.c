@@ -63,6 +63,21 @@ static void sizes(void)
 	}
 }
 
+/* What realloc() left in place is freed by its last size. */
+static void freed_by_last_size(void)
+{
+	for (size_t size = 16; size <= 200000; size += size / 2) {
+		for (size_t n = size; n > size / 3; n -= 1 + n / 9) {
+			char *p = realloc(malloc(size), n);
+
+			CHECK(p != NULL);
+			memset(p, 1, n);
+			free_sized(p, n);
+		}
+	}
+	free_sized(NULL, 100);
+}
+
 static void hopeless(void)
 {
 	size_t huge = hide((size_t)PTRDIFF_MAX + 1);
@@ -220,6 +235,7 @@ int main(void)
 	CHECK(copy != NULL && is_ours(copy));
 	free(copy);
 	sizes();
+	freed_by_last_size();
 	hopeless();
 	resizing();
 	aligned();
