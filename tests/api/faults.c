@@ -307,6 +307,11 @@ START_TEST(questions_about_freed_objects)
 }
 END_TEST
 
+static bool in_chunk_of(const void *obj, uintptr_t a)
+{
+	return (a ^ (uintptr_t)obj) < MP_CHUNK_SIZE;
+}
+
 /* As many reports as wild values, no more, no fewer, and no crash. */
 START_TEST(a_million_wild_frees)
 {
@@ -340,9 +345,12 @@ START_TEST(a_million_wild_frees)
 			a = 1 + (uintptr_t)(r >> 44);
 			break;
 		}
-		/* of those at random, one in 2^40 or so is a live object of ours: not these */
-		if (a == 0 || a == (uintptr_t)mine || a == (uintptr_t)large)
-			a = 1;
+		/*
+		 * Where addresses have 32 bits, one of those at random is at times an object
+		 * of ours, which may be freed, or was just now: not these.
+		 */
+		if (a == 0 || a == (uintptr_t)large || in_chunk_of(mine, a))
+			a |= 1;
 		if (i % 2 == 0)
 			wrong_free(address(a));
 		else
