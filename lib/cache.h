@@ -100,6 +100,12 @@ struct mpp_faults {
 	struct mpp_fault v[MPP_FAULTS_MAX + 1];	/* the last is for those that find no room */
 };
 
+mpp_inline void mpp_faults_init(struct mpp_faults *f)
+{
+	f->n = 0; /* the rest is written as it is used */
+	f->lost = 0;
+}
+
 /* A new fault of this cache in f, zeroed but for that; lost if there is no room. */
 struct mpp_fault *mpp_cache_fault(struct mpp_faults *f, enum mp_error_kind kind,
 				  const struct mp_cache *c, const void *pointer,

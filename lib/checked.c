@@ -3,7 +3,8 @@
  * checked.c - layer 6: what happens to a watched object on its way out and in.
  *
  * One report per object: what is found damaged or inconsistent is marked lost, its red
- * zones made whole, and it is never used again.
+ * zones made whole, and it is never used again.  The report comes last: a handler
+ * that does not return leaves nothing half done.
  */
 #include "checked.h"
 
@@ -11,6 +12,7 @@
 #include "os.h"
 #include "text.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const char at_alloc[] = "the allocation";
@@ -27,26 +29,20 @@ void mpp_checked_trace(const struct mp_cache *c, const void *obj, size_t asked, 
 	mpp_os_write(2, buf, t.len);
 }
 
-static mpp_cold void report_header(struct mp_cache *c, const struct mpp_watched *o)
-{
-	struct mpp_faults faults = { .n = 0 };
-
-	mpp_cache_fault_header(c, o->s, o->obj, &faults);
-	mpp_faults_report(&faults);
-}
-
 /* The slab's header is one; with F all of it, and its free list says that the object is out. */
-static bool is_consistent(struct mp_cache *c, const struct mpp_watched *o, const char *where)
+static bool is_consistent(struct mp_cache *c, const struct mpp_watched *o, const char *where,
+			  struct mpp_faults *faults)
 {
 	bool all = (c->watch.letters & MPP_D_CHECKS) != 0;
 
 	if (mpp_unlikely(!(all ? mpp_cache_sound(c, o->s) :
 				 mpp_slab_has_magic(o->s, mpp_cache_id(c)))))
-		report_header(c, o);
+		mpp_cache_fault_header(c, o->s, o->obj, faults);
 	else if (all && mpp_unlikely(mpp_slab_is_free(o->s, o->index)))
-		mpp_find_report(mpp_watch_marked(o) == MPP_MARK_FREE ? MP_ERROR_DOUBLE_FREE :
-								       MP_ERROR_FREE_LIST,
-				c, o->obj, where);
+		mpp_find_fault(faults,
+			       mpp_watch_marked(o) == MPP_MARK_FREE ? MP_ERROR_DOUBLE_FREE :
+								      MP_ERROR_FREE_LIST,
+			       c, o->obj, where);
 	else
 		return true;
 	return false;
@@ -69,7 +65,7 @@ static void give_up(struct mp_cache *c, const struct mpp_watched *o)
 }
 
 static bool is_whole(struct mp_cache *c, const struct mpp_watched *o, bool was_free,
-		     const char *where)
+		     const char *where, struct mpp_faults *faults)
 {
 	struct mpp_damage d;
 
@@ -79,66 +75,87 @@ static bool is_whole(struct mp_cache *c, const struct mpp_watched *o, bool was_f
 	if (!d.found && was_free)
 		d = mpp_watch_poison(o);
 	if (mpp_unlikely(d.found))
-		mpp_find_report_damage(c, o->obj, &d, where);
+		mpp_find_damage_fault(faults, c, o->obj, &d, where);
 	return !d.found;
 }
 
-bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked)
+static bool hand_out(struct mp_cache *c, const struct mpp_watched *o, size_t asked,
+		     struct mpp_faults *faults)
+{
+	if (mpp_unlikely(!is_consistent(c, o, at_alloc, faults)))
+		return false;
+	if (mpp_unlikely(!is_whole(c, o, true, at_alloc, faults))) {
+		lose(c, o);
+		return false;
+	}
+	if (mpp_unlikely(!mpp_mark_take(mpp_watch_mark(o)))) {
+		mpp_cache_fault_header(c, o->s, o->obj, faults);
+		return false;
+	}
+	mpp_watch_tell_alloc(o, asked);
+	mpp_watch_dress(o, asked);
+	mpp_watch_note(o, MPP_USE_ALLOC);
+	return true;
+}
+
+bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked, struct mpp_faults *faults)
 {
 	struct mpp_watched o;
 
-	mpp_find_watched(c, obj, &o);
 	if (mpp_watch_is_marked(&c->watch)) {
-		if (mpp_unlikely(!is_consistent(c, &o, at_alloc)))
+		mpp_find_watched(c, obj, &o);
+		if (mpp_unlikely(!hand_out(c, &o, asked, faults)))
 			return false;
-		if (mpp_unlikely(!is_whole(c, &o, true, at_alloc))) {
-			lose(c, &o);
-			return false;
-		}
-		if (mpp_unlikely(!mpp_mark_take(mpp_watch_mark(&o)))) {
-			report_header(c, &o);
-			return false;
-		}
-		mpp_watch_tell_alloc(&o, asked);
-		mpp_watch_dress(&o, asked);
-		mpp_watch_note(&o, MPP_USE_ALLOC);
 	}
 	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
 		mpp_checked_trace(c, obj, asked, "alloc");
 	return true;
 }
 
-void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o, enum mpp_mark was)
+/* What is wrong with the free of an object that was not marked live. */
+static mpp_cold void refuse(struct mp_cache *c, const struct mpp_watched *o, enum mpp_mark was,
+			    struct mpp_faults *faults)
 {
 	switch (was) {
 	case MPP_MARK_FREE:
-		mpp_find_report(MP_ERROR_DOUBLE_FREE, c, o->obj, at_free);
+		mpp_find_fault(faults, MP_ERROR_DOUBLE_FREE, c, o->obj, at_free);
 		break;
 	case MPP_MARK_LOST: /* reported when it was lost */
 		(void)mpp_mark_set(mpp_watch_mark(o), MPP_MARK_LOST);
 		break;
 	case MPP_MARK_LIVE:
 	default: /* the mark itself is damaged */
-		report_header(c, o);
+		mpp_cache_fault_header(c, o->s, o->obj, faults);
 		if (mpp_slab_has_magic(o->s, mpp_cache_id(c)))
 			give_up(c, o);
 		break;
 	}
 }
 
-static bool take_back(struct mp_cache *c, const struct mpp_watched *o)
+void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o, enum mpp_mark was)
+{
+	struct mpp_faults faults;
+	int saved = errno;
+
+	mpp_faults_init(&faults);
+	refuse(c, o, was, &faults);
+	mpp_faults_report(&faults);
+	errno = saved;
+}
+
+static bool take_back(struct mp_cache *c, const struct mpp_watched *o, struct mpp_faults *faults)
 {
 	enum mpp_mark was;
 
-	if (mpp_unlikely(!is_consistent(c, o, at_free)))
+	if (mpp_unlikely(!is_consistent(c, o, at_free, faults)))
 		return false;
 	was = mpp_mark_set(mpp_watch_mark(o), MPP_MARK_FREE);
 	if (mpp_unlikely(was != MPP_MARK_LIVE)) {
-		mpp_checked_refuse(c, o, was);
+		refuse(c, o, was, faults);
 		return false;
 	}
 	mpp_watch_note(o, MPP_USE_FREE);
-	if (mpp_unlikely(!is_whole(c, o, false, at_free))) {
+	if (mpp_unlikely(!is_whole(c, o, false, at_free, faults))) {
 		give_up(c, o);
 		return false;
 	}
@@ -153,6 +170,7 @@ static bool take_back(struct mp_cache *c, const struct mpp_watched *o)
 
 bool mpp_checked_in(struct mp_cache *c, void *obj)
 {
+	struct mpp_faults faults;
 	struct mpp_watched o;
 
 	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
@@ -160,7 +178,11 @@ bool mpp_checked_in(struct mp_cache *c, void *obj)
 	if (!mpp_watch_is_marked(&c->watch))
 		return true;
 	mpp_find_watched(c, obj, &o);
-	return take_back(c, &o);
+	mpp_faults_init(&faults);
+	if (mpp_likely(take_back(c, &o, &faults)))
+		return true;
+	mpp_faults_report(&faults);
+	return false;
 }
 
 size_t mpp_checked_live(struct mp_cache *c, void *obj)

@@ -13,10 +13,10 @@
 #include "guard.h"
 
 /*
- * A free object of c becomes the program's, asked bytes of it.  False, and reported, if
- * somebody wrote into it: it is then leaked on purpose.
+ * A free object of c becomes the program's, asked bytes of it.  False, and a fault to report,
+ * if somebody wrote into it: it is then leaked on purpose.
  */
-bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked);
+bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked, struct mpp_faults *faults);
 
 /* An object of c comes back; false, and reported, if it may not be used again. */
 bool mpp_checked_in(struct mp_cache *c, void *obj);
@@ -24,7 +24,7 @@ bool mpp_checked_in(struct mp_cache *c, void *obj);
 /* The line that T asks for. */
 void mpp_checked_trace(const struct mp_cache *c, const void *obj, size_t asked, const char *what);
 
-/* Say what is wrong with the free of an object that was not marked live. */
+/* Say what is wrong with the free of an object that was not marked live; errno is kept. */
 mpp_cold void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o,
 				 enum mpp_mark was);
 

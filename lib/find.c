@@ -42,13 +42,19 @@ void mpp_find_describe(struct mpp_fault *f, const void *pointer)
 	mpp_watch_noted(&o, MPP_USE_FREE, &f->freed);
 }
 
+void mpp_find_fault(struct mpp_faults *faults, enum mp_error_kind kind, const struct mp_cache *c,
+		    const void *pointer, const char *where)
+{
+	mpp_find_describe(mpp_cache_fault(faults, kind, c, pointer, where), pointer);
+}
+
 void mpp_find_report(enum mp_error_kind kind, const struct mp_cache *c, const void *pointer,
 		     const char *where)
 {
-	struct mpp_faults faults = { .n = 0 };
-	struct mpp_fault *f = mpp_cache_fault(&faults, kind, c, pointer, where);
+	struct mpp_faults faults;
 
-	mpp_find_describe(f, pointer);
+	mpp_faults_init(&faults);
+	mpp_find_fault(&faults, kind, c, pointer, where);
 	mpp_faults_report(&faults);
 }
 
@@ -61,13 +67,11 @@ void mpp_find_show_damage(struct mpp_fault *f, const void *obj, const struct mpp
 	memcpy(f->damage, (const char *)obj + damage->at, n);
 }
 
-void mpp_find_report_damage(const struct mp_cache *c, const void *obj,
-			    const struct mpp_damage *damage, const char *where)
+void mpp_find_damage_fault(struct mpp_faults *faults, const struct mp_cache *c, const void *obj,
+			   const struct mpp_damage *damage, const char *where)
 {
-	struct mpp_faults faults = { .n = 0 };
-	struct mpp_fault *f = mpp_cache_fault(&faults, damage->kind, c, obj, where);
+	struct mpp_fault *f = mpp_cache_fault(faults, damage->kind, c, obj, where);
 
 	mpp_find_describe(f, obj);
 	mpp_find_show_damage(f, obj, damage);
-	mpp_faults_report(&faults);
 }

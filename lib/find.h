@@ -36,13 +36,18 @@ mpp_inline void mpp_find_watched(struct mp_cache *c, void *obj, struct mpp_watch
 /* Fill f in with the object that pointer is in: which it is, and who had it. */
 void mpp_find_describe(struct mpp_fault *f, const void *pointer);
 
-/* Report, at once, a fault of the object that pointer is in; c is the cache the caller named. */
-mpp_cold void mpp_find_report(enum mp_error_kind kind, const struct mp_cache *c,
-			      const void *pointer, const char *where);
+/* A fault of the object that pointer is in, to be reported; c is the cache the caller named. */
+mpp_cold void mpp_find_fault(struct mpp_faults *faults, enum mp_error_kind kind,
+			     const struct mp_cache *c, const void *pointer, const char *where);
 
 /* The same for damaged bytes. */
-mpp_cold void mpp_find_report_damage(const struct mp_cache *c, const void *obj,
-				     const struct mpp_damage *damage, const char *where);
+mpp_cold void mpp_find_damage_fault(struct mpp_faults *faults, const struct mp_cache *c,
+				    const void *obj, const struct mpp_damage *damage,
+				    const char *where);
+
+/* The first, reported at once. */
+mpp_cold void mpp_find_report(enum mp_error_kind kind, const struct mp_cache *c,
+			      const void *pointer, const char *where);
 
 /* Copy the damaged bytes into f. */
 void mpp_find_show_damage(struct mpp_fault *f, const void *obj, const struct mpp_damage *damage);

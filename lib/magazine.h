@@ -27,8 +27,7 @@ struct mpp_work {
 mpp_inline void mpp_work_init(struct mpp_work *work)
 {
 	work->surplus.first = NULL;
-	work->faults.n = 0;
-	work->faults.lost = 0;
+	mpp_faults_init(&work->faults);
 	work->returned = 0;
 }
 

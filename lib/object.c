@@ -79,6 +79,19 @@ static void shuffle_locked(struct mpp_slot *slot)
 	}
 }
 
+/* Shrinking was asked for since this thread last came by. */
+static void obey_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
+			struct mpp_side *side, struct mpp_work *work)
+{
+	/* relaxed: a request, obeyed now */
+	uint32_t shrinks = mpp_load_relaxed(&c->shrinks);
+
+	if (mpp_likely(side->shrinks == shrinks))
+		return;
+	side->shrinks = shrinks;
+	mpp_magazine_flush_locked(t, c, slot, work);
+}
+
 static bool refill(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
 		   struct mpp_side *side)
 {
@@ -87,13 +100,7 @@ static bool refill(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *sl
 
 	mpp_work_init(&work);
 	mpp_lock_acquire(&t->lock);
-	/* relaxed: a request, obeyed now */
-	uint32_t shrinks = mpp_load_relaxed(&c->shrinks);
-
-	if (mpp_unlikely(side->shrinks != shrinks)) {
-		side->shrinks = shrinks;
-		mpp_magazine_flush_locked(t, c, slot, &work);
-	}
+	obey_locked(t, c, slot, side, &work);
 	got = mpp_magazine_refill_locked(t, c, slot, side, &work);
 	if (got && (c->watch.letters & MPP_D_HARDENED))
 		shuffle_locked(slot);
@@ -198,20 +205,33 @@ static void *take_guarded(struct mp_cache *c, size_t asked)
 	return obj;
 }
 
+/* A watched object's way out.  If it is damaged, the report comes with nothing taken. */
+static mpp_noinline bool check_out(struct mp_cache *c, void *obj, size_t asked)
+{
+	struct mpp_faults faults;
+
+	mpp_faults_init(&faults);
+	if (mpp_likely(mpp_checked_out(c, obj, asked, &faults)))
+		return true;
+	if (c->counted)
+		mpp_cache_release(c, 1);
+	mpp_faults_report(&faults);
+	return false;
+}
+
 void *mpp_object_alloc(struct mp_cache *c, size_t asked, bool *at_limit)
 {
 	void *obj;
 
-	*at_limit = c->counted && !mpp_cache_admit(c, 1);
-	if (*at_limit)
-		return NULL;
-	obj = take_guarded(c, asked);
-	while (obj == NULL) {
-		obj = take_one(c);
-		if (obj == NULL || c->watch.letters == 0 || mpp_checked_out(c, obj, asked))
+	do {
+		*at_limit = c->counted && !mpp_cache_admit(c, 1);
+		if (*at_limit)
+			return NULL;
+		obj = take_guarded(c, asked);
+		if (obj != NULL)
 			break;
-		obj = NULL;
-	}
+		obj = take_one(c);
+	} while (obj != NULL && c->watch.letters != 0 && !check_out(c, obj, asked));
 	if (!c->counted)
 		return obj;
 	if (obj != NULL)
@@ -262,16 +282,23 @@ static size_t take_some(struct mp_cache *c, size_t want, void **objs)
 	return objs[0] != NULL;
 }
 
-bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_limit)
+/* Watched objects' way out: those that are sound, moved together, and how many. */
+static size_t check_out_some(struct mp_cache *c, size_t n, void **objs, struct mpp_faults *faults)
 {
-	size_t have = 0;
+	size_t good = 0;
 
-	*at_limit = n > 0 && c->counted && !mpp_cache_admit(c, n);
-	if (*at_limit)
-		return false;
-	while (have < n) {
-		size_t got, good = 0;
+	for (size_t i = 0; i < n; i++)
+		if (mpp_checked_out(c, objs[i], c->size, faults))
+			objs[good++] = objs[i];
+	return good;
+}
 
+/* Up to n, as many as there are in front of a fault. */
+static size_t take_all(struct mp_cache *c, size_t n, void **objs, struct mpp_faults *faults)
+{
+	size_t have = 0, got;
+
+	while (have < n && faults->n == 0) {
 		objs[have] = take_guarded(c, c->size);
 		if (objs[have] != NULL) {
 			have++;
@@ -280,22 +307,47 @@ bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_l
 		got = take_some(c, c->guard_rate != 0 ? 1 : n - have, objs + have);
 		if (got == 0)
 			break;
-		for (size_t i = have; c->watch.letters != 0 && i < have + got; i++)
-			if (mpp_checked_out(c, objs[i], c->size))
-				objs[have + good++] = objs[i];
-		have += c->watch.letters != 0 ? good : got;
+		if (c->watch.letters != 0)
+			got = check_out_some(c, got, objs + have, faults);
+		have += got;
 	}
+	return have;
+}
+
+/* have of n admitted were taken, and go back. */
+static void untake(struct mp_cache *c, size_t n, size_t have, void **objs)
+{
 	if (c->counted) { /* the free below gives back only what it frees */
 		mpp_cache_release(c, n - have);
 		mpp_cache_count_allocs(c, have);
 	}
-	if (have == n)
-		return true;
 	for (size_t i = 0; c->guard_rate != 0 && i < have; i++)
 		mpp_object_free_any(c, objs[i]);
 	if (c->guard_rate == 0)
 		mpp_object_free_bulk(c, have, objs);
-	return false;
+}
+
+bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_limit)
+{
+	struct mpp_faults faults;
+	size_t have;
+	bool found;
+
+	do {
+		mpp_faults_init(&faults);
+		*at_limit = n > 0 && c->counted && !mpp_cache_admit(c, n);
+		if (*at_limit)
+			return false;
+		have = take_all(c, n, objs, &faults);
+		if (have == n)
+			break;
+		untake(c, n, have, objs);
+		found = faults.n > 0;
+		mpp_faults_report(&faults); /* with nothing taken */
+	} while (found);
+	if (have == n && c->counted)
+		mpp_cache_count_allocs(c, n);
+	return have == n;
 }
 
 static void put_direct(struct mpp_thread *t, struct mp_cache *c, const mpp_cell *cells, size_t n)
@@ -325,6 +377,7 @@ static bool push_slow(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot 
 
 	mpp_work_init(&work);
 	mpp_lock_acquire(&t->lock);
+	obey_locked(t, c, slot, side, &work);
 	room = mpp_magazine_make_room_locked(t, c, slot, side, &work);
 	if (room) {
 		/* relaxed: our own */
@@ -441,6 +494,15 @@ static size_t push_many(struct mpp_slot *slot, size_t n, void *const *objs)
 	return i;
 }
 
+/* What is freed a second time was an object of c, but its slab may be gone since. */
+static void free_one_of_many(struct mp_cache *c, void *obj)
+{
+	if (mpp_likely(mpp_fast_owns(c, obj)))
+		mpp_object_free(c, obj);
+	else
+		mpp_object_free_any(c, obj);
+}
+
 void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 {
 	struct mpp_thread *t = mpp_thread_get();
@@ -452,7 +514,7 @@ void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 	for (size_t i = 0; i < n; i += done) {
 		done = one_by_one ? 0 : push_many(slot, n - i, objs + i);
 		if (done == 0) { /* makes room, or finds what is wrong */
-			mpp_object_free(c, objs[i]);
+			free_one_of_many(c, objs[i]);
 			done = 1;
 		}
 	}
