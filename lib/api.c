@@ -14,15 +14,21 @@
 #include <errno.h>
 #include <string.h>
 
-static uint32_t slot_offset(const struct mp_cache *c)
+static struct mpp_slot *slot_for_alloc(const struct mp_cache *c)
 {
 	/* relaxed: constant while the cache lives */
-	return mpp_load_relaxed(&c->slot_offset);
+	return mpp_fast_slot(mpp_load_relaxed(&c->slot_offset));
+}
+
+static struct mpp_slot *slot_for_free(const struct mp_cache *c)
+{
+	/* relaxed: constant while the cache lives */
+	return mpp_fast_slot(mpp_load_relaxed(&c->push_offset));
 }
 
 static mpp_noinline void *alloc_slow(struct mp_cache *c)
 {
-	void *obj = mpp_routed_pop(c);
+	void *obj = mpp_routed_pop(c, c->size);
 
 	if (mpp_likely(obj != NULL))
 		return obj;
@@ -38,7 +44,7 @@ mpp_hit void *mp_cache_alloc(struct mp_cache *c)
 {
 	void *obj;
 
-	if (mpp_likely(mpp_pop(mpp_fast_slot(slot_offset(c)), &obj)))
+	if (mpp_likely(mpp_pop(slot_for_alloc(c), &obj)))
 		return obj;
 	return alloc_slow(c);
 }
@@ -70,8 +76,16 @@ mpp_hit void mp_cache_free(struct mp_cache *c, void *obj)
 {
 	if (mpp_unlikely(!mpp_fast_owns(c, obj)))
 		free_slow(c, obj);
-	else if (mpp_unlikely(!mpp_push(mpp_fast_slot(slot_offset(c)), obj)))
+	else if (mpp_unlikely(!mpp_push(slot_for_free(c), obj)))
 		mpp_object_push(c, obj);
+}
+
+/* All n from the thread's magazine, or none. */
+static bool pop_all(struct mp_cache *c, size_t n, void **objs)
+{
+	struct mpp_slot *slot = slot_for_alloc(c);
+
+	return mpp_slot_count(slot) >= n && mpp_object_pop_many(slot, n, objs) == n;
 }
 
 int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
@@ -80,6 +94,8 @@ int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
 
 	if (mpp_unlikely(c == NULL))
 		return -EINVAL;
+	if (mpp_likely(c->route == MPP_ROUTE_PLAIN) && mpp_likely(pop_all(c, n, objs)))
+		return 0;
 	if (mpp_unlikely(!mpp_cache_alive(c))) {
 		mpp_cache_report_dead(c, "mp_cache_alloc_bulk");
 		return -EINVAL;
@@ -97,39 +113,27 @@ int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
 	return -ENOMEM;
 }
 
-/* From objs[0] on, how many are sound objects of c. */
-static size_t run_of(struct mp_cache *c, size_t n, void *const *objs)
-{
-	size_t i = 0;
-
-	while (i < n && mpp_fast_owns(c, objs[i]))
-		i++;
-	return i;
-}
-
 void mp_cache_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 {
-	int saved = errno;
 	size_t i = 0;
 
 	while (i < n) {
 		struct mp_cache *owner = c;
 		unsigned code = mpp_map_get(objs[i]);
-		size_t run = 0;
 
 		if (owner == NULL && code != 0 && code <= MPP_ID_MAX)
 			owner = mpp_registry_get(code);
-		if (owner != NULL && mpp_cache_alive(owner))
-			run = run_of(owner, n - i, objs + i);
-		if (run > 0)
-			mpp_object_free_bulk(owner, run, objs + i);
-		else if (c == NULL)
+		if (owner != NULL) /* a slot that is not for the hit path has no room */
+			i += mpp_object_push_many(owner, slot_for_free(owner), n - i, objs + i);
+		if (i == n)
+			break;
+		/* makes room, or finds what is wrong */
+		if (c == NULL)
 			mp_free(objs[i]);
 		else
 			mp_cache_free(c, objs[i]);
-		i += run > 0 ? run : 1;
+		i++;
 	}
-	errno = saved;
 }
 
 const char *mp_cache_name(const struct mp_cache *c)

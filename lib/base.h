@@ -52,6 +52,13 @@
 #define mpp_prefetch_w(p) ((void)(p))
 #endif
 
+/* What loops over bytes work on at once. */
+#if defined(__GNUC__) || defined(__clang__)
+typedef uint64_t mpp_wide __attribute__((vector_size(16)));
+#else
+typedef uint64_t mpp_wide;
+#endif
+
 /* One cache line, the unit at which threads disturb each other. */
 #define MPP_LINE 64u
 

@@ -81,14 +81,6 @@ void mpp_cache_report_dead(const struct mp_cache *c, const char *where)
 	mpp_faults_report(&faults);
 }
 
-bool mpp_cache_sound(const struct mp_cache *c, const struct mpp_slab *s)
-{
-	uint32_t id = mpp_cache_id(c);
-
-	return mpp_slab_has_magic(s, id) && s->id == id &&
-	       s->capacity == c->g.capacity && s->slot == c->g.slot;
-}
-
 void mpp_cache_fault_header(const struct mp_cache *c, const struct mpp_slab *s,
 			    const void *pointer, struct mpp_faults *faults)
 {
@@ -438,8 +430,8 @@ void mpp_cache_count_allocs(struct mp_cache *c, size_t n)
 {
 	/* relaxed: counts and marks, they guard nothing */
 	mpp_add_relaxed(&c->allocs, n);
-	/* relaxed: as above */
-	raise_peak(c, mpp_load_relaxed(&c->live));
+	if (c->counted) /* relaxed: as above */
+		raise_peak(c, mpp_load_relaxed(&c->live));
 }
 
 void mpp_cache_count_leaked(struct mp_cache *c)

@@ -22,6 +22,15 @@
 #define MPP_INLINE_IDS 256u
 #define MPP_SLOT_SIZE 32u
 
+/* Where an object of a cache is had, and freed to, when the hit path has none or no room. */
+enum mpp_route {
+	MPP_ROUTE_SLOW = 0,	/* object.c */
+	MPP_ROUTE_PLAIN,	/* the hit path serves it, object.c what that leaves */
+	MPP_ROUTE_SAMPLED,	/* guarded, and nothing else: checked.h, then object.c */
+	MPP_ROUTE_HARD,		/* hardened, and nothing else: as above */
+	MPP_ROUTE_WATCHED,	/* looked at by us alone: as above */
+};
+
 /* Which allocations are made to fail. */
 struct mpp_fail {
 	_Atomic uint32_t when;	/* atomic: enum mp_fail_when */
@@ -33,7 +42,7 @@ struct mpp_fail {
 struct mp_cache {
 	/* the hit path: one line, constant while the cache lives */
 	struct mpp_geometry g;		/* const */
-	unsigned flags;			/* const: MP_* */
+	_Atomic uint32_t push_offset;	/* atomic: as slot_offset, for frees */
 	_Atomic uint32_t slot_offset;	/* atomic: of the slot in the thread's state; 0's is never
 					   filled, for caches that are not served there.  Where
 					   it stands: see struct mpp_slot */
@@ -42,6 +51,7 @@ struct mp_cache {
 	size_t size;			/* const: as asked for */
 
 	/* properties */
+	unsigned flags;					/* const: MP_* */
 	size_t align;					/* const */
 	void (*ctor)(void *obj);			/* const: or NULL */
 	void (*ctor_arg)(void *obj, void *arg);		/* const: or NULL */
@@ -49,10 +59,9 @@ struct mp_cache {
 	void *arg;					/* const */
 	struct mpp_watch watch;	/* const: what is looked at in its objects */
 	bool direct;		/* const: no magazines: limited or huge */
-	bool special;		/* const: not served by the hit path */
-	bool hard;		/* const: hardened, and nothing else: served by checked.h */
-	bool sampled;		/* const: guarded, and nothing else: as above */
-	bool counted;		/* const: live, allocs and peak are kept exactly */
+	bool counted;		/* const: limited: live, allocs and peak are kept exactly */
+	bool tallied;		/* const: allocs are kept exactly */
+	unsigned char route;	/* const: enum mpp_route, who serves it when the hit path does not */
 	bool builtin;		/* const */
 	size_t guard_rate;	/* const: one allocation in so many is guarded; 0 is none */
 	uint32_t magazine_max;	/* const: most objects a thread's magazine may hold */
@@ -83,7 +92,7 @@ struct mp_cache {
 	_Atomic size_t peak;		/* atomic: most of taken - returned */
 	_Atomic uint64_t failed;	/* atomic */
 	_Atomic size_t live;		/* atomic: of counted caches only, exact */
-	_Atomic uint64_t allocs;	/* atomic: as above */
+	_Atomic uint64_t allocs;	/* atomic: of tallied caches, less what leaves still hold */
 	size_t guarded;			/* lock:guard: those of taken that are in no slab */
 	_Atomic size_t leaked;		/* atomic: objects lost on purpose */
 };
@@ -91,6 +100,16 @@ struct mp_cache {
 _Static_assert(offsetof(struct mp_cache, id) < MPP_LINE, "the hit path reads one line");
 _Static_assert(offsetof(struct mp_cache, lock) % MPP_LINE == 0, "which no lock shares");
 _Static_assert(offsetof(struct mp_cache, taken) % MPP_LINE == 0, "nor counts");
+
+/* Whether a header is that of a slab of c, all of what is constant in it. */
+mpp_inline bool mpp_cache_sound(const struct mp_cache *c, const struct mpp_slab *s)
+{
+	/* relaxed: constant while the cache lives */
+	uint32_t id = mpp_load_relaxed(&c->id);
+
+	return mpp_slab_has_magic(s, id) && s->id == id &&
+	       s->capacity == c->g.capacity && s->slot == c->g.slot;
+}
 
 /* Faults found under a lock, reported without. */
 #define MPP_FAULTS_MAX 7
@@ -117,8 +136,6 @@ bool mpp_cache_may_follow(const struct mp_cache *c, const struct mpp_link *head,
 /* A damaged header of a slab. */
 void mpp_cache_fault_header(const struct mp_cache *c, const struct mpp_slab *s,
 			    const void *pointer, struct mpp_faults *faults);
-/* Whether a header is that of a slab of c, all of what is constant in it. */
-bool mpp_cache_sound(const struct mp_cache *c, const struct mpp_slab *s);
 /* Fill in what is known of the object at index of a slab. */
 void mpp_cache_describe(struct mpp_fault *f, const struct mp_cache *c, const struct mpp_slab *s,
 			const void *pointer);
@@ -211,7 +228,7 @@ void mpp_cache_count_taken(struct mp_cache *c, size_t n);
 void mpp_cache_count_returned(struct mp_cache *c, size_t n);
 void mpp_cache_count_failed(struct mp_cache *c);
 
-/* Counted caches: n objects went to the program. */
+/* Tallied caches: n objects went to the program. */
 void mpp_cache_count_allocs(struct mp_cache *c, size_t n);
 /* An object was damaged and will not be used again. */
 void mpp_cache_count_leaked(struct mp_cache *c);

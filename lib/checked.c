@@ -29,30 +29,36 @@ void mpp_checked_trace(const struct mp_cache *c, const void *obj, size_t asked, 
 	mpp_os_write(2, buf, t.len);
 }
 
-/* The slab's header is one; with F all of it, and its free list says that the object is out. */
-static bool is_consistent(struct mp_cache *c, const struct mpp_watched *o, const char *where,
-			  struct mpp_faults *faults)
+/*
+ * The slab's header is one; with F all of it, and its free list says that the object is out.
+ * Here and below, where faults is NULL, nothing is said and all is as it was if something is
+ * wrong; and what mpp_watched_pop() and mpp_watched_push() are not for is left out.
+ */
+mpp_inline bool is_consistent(struct mp_cache *c, const struct mpp_watched *o, const char *where,
+			      struct mpp_faults *faults)
 {
 	bool all = (c->watch.letters & MPP_D_CHECKS) != 0;
+	bool sound = all ? mpp_cache_sound(c, o->s) : mpp_slab_has_magic(o->s, mpp_cache_id(c));
 
-	if (mpp_unlikely(!(all ? mpp_cache_sound(c, o->s) :
-				 mpp_slab_has_magic(o->s, mpp_cache_id(c)))))
-		mpp_cache_fault_header(c, o->s, o->obj, faults);
-	else if (all && mpp_unlikely(mpp_slab_is_free(o->s, o->index)))
-		mpp_find_fault(faults,
-			       mpp_watch_marked(o) == MPP_MARK_FREE ? MP_ERROR_DOUBLE_FREE :
-								      MP_ERROR_FREE_LIST,
-			       c, o->obj, where);
-	else
+	if (mpp_likely(sound) && mpp_likely(!all || !mpp_slab_is_free(o->s, o->index)))
 		return true;
+	if (faults == NULL)
+		return false;
+	if (!sound)
+		mpp_cache_fault_header(c, o->s, o->obj, faults);
+	else
+		mpp_find_fault(faults,
+			       mpp_mark_is_free(mpp_watch_marked(o)) ? MP_ERROR_DOUBLE_FREE :
+								       MP_ERROR_FREE_LIST,
+			       c, o->obj, where);
 	return false;
 }
 
 /* Never to be used again. */
 static void lose(struct mp_cache *c, const struct mpp_watched *o)
 {
-	(void)mpp_mark_set(mpp_watch_mark(o), MPP_MARK_LOST);
 	mpp_watch_mend(o);
+	mpp_mark_set(mpp_watch_mark(o), MPP_MARK_LOST);
 	mpp_cache_count_leaked(c);
 }
 
@@ -64,35 +70,64 @@ static void give_up(struct mp_cache *c, const struct mpp_watched *o)
 		mpp_cache_release(c, 1);
 }
 
-static bool is_whole(struct mp_cache *c, const struct mpp_watched *o, bool was_free,
-		     const char *where, struct mpp_faults *faults)
+mpp_inline bool is_whole(struct mp_cache *c, const struct mpp_watched *o, bool was_free,
+			 const char *where, struct mpp_faults *faults)
 {
 	struct mpp_damage d;
 
-	if (!(c->watch.letters & (MPP_D_ZONES | MPP_D_POISON)))
+	if (!o->w->filled ||
+	    mpp_likely(mpp_watch_is_whole(o->w, o->obj, mpp_watch_asked(o), was_free)))
 		return true;
+	if (faults == NULL)
+		return false;
 	d = mpp_watch_zones(o, false);
-	if (!d.found && was_free)
+	if (!d.found)
 		d = mpp_watch_poison(o);
-	if (mpp_unlikely(d.found))
-		mpp_find_damage_fault(faults, c, o->obj, &d, where);
-	return !d.found;
+	mpp_find_damage_fault(faults, c, o->obj, &d, where);
+	return false;
 }
 
-static bool hand_out(struct mp_cache *c, const struct mpp_watched *o, size_t asked,
-		     struct mpp_faults *faults)
+/*
+ * Mark a free object live.  One that mp_cache_validate() looks at is so no more once the
+ * thread's lock was had; what is then still busy is damaged.
+ */
+static mpp_cold bool take_mark_slow(const struct mpp_watched *o)
+{
+	struct mpp_thread *t = mpp_thread_get();
+	enum mpp_mark was;
+
+	mpp_lock_acquire(&t->lock);
+	was = mpp_mark_move(mpp_watch_mark(o), MPP_MARK_FREE, MPP_MARK_LIVE);
+	mpp_lock_release(&t->lock);
+	return was == MPP_MARK_FREE;
+}
+
+mpp_inline bool take_mark(const struct mpp_watched *o)
+{
+	if (!o->w->filled)
+		return mpp_mark_take(mpp_watch_mark(o));
+	return mpp_mark_move(mpp_watch_mark(o), MPP_MARK_FREE, MPP_MARK_LIVE) == MPP_MARK_FREE;
+}
+
+mpp_inline bool hand_out(struct mp_cache *c, const struct mpp_watched *o, size_t asked,
+			 struct mpp_faults *faults)
 {
 	if (mpp_unlikely(!is_consistent(c, o, at_alloc, faults)))
 		return false;
+	if (mpp_unlikely(!take_mark(o)) && (faults == NULL || !take_mark_slow(o))) {
+		if (faults != NULL)
+			mpp_cache_fault_header(c, o->s, o->obj, faults);
+		return false;
+	}
 	if (mpp_unlikely(!is_whole(c, o, true, at_alloc, faults))) {
-		lose(c, o);
+		if (faults != NULL)
+			lose(c, o);
+		else
+			mpp_mark_set(mpp_watch_mark(o), MPP_MARK_FREE);
 		return false;
 	}
-	if (mpp_unlikely(!mpp_mark_take(mpp_watch_mark(o)))) {
-		mpp_cache_fault_header(c, o->s, o->obj, faults);
-		return false;
-	}
-	mpp_watch_tell_alloc(o, asked);
+	if (faults != NULL && mpp_watch_is_told(o->w))
+		mpp_watch_tell_alloc(o, asked);
 	mpp_watch_dress(o, asked);
 	mpp_watch_note(o, MPP_USE_ALLOC);
 	return true;
@@ -118,10 +153,10 @@ static mpp_cold void refuse(struct mp_cache *c, const struct mpp_watched *o, enu
 {
 	switch (was) {
 	case MPP_MARK_FREE:
+	case MPP_MARK_BUSY:
 		mpp_find_fault(faults, MP_ERROR_DOUBLE_FREE, c, o->obj, at_free);
 		break;
 	case MPP_MARK_LOST: /* reported when it was lost */
-		(void)mpp_mark_set(mpp_watch_mark(o), MPP_MARK_LOST);
 		break;
 	case MPP_MARK_LIVE:
 	default: /* the mark itself is damaged */
@@ -143,28 +178,36 @@ void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o, enum mp
 	errno = saved;
 }
 
-static bool take_back(struct mp_cache *c, const struct mpp_watched *o, struct mpp_faults *faults)
+mpp_inline bool take_back(struct mp_cache *c, const struct mpp_watched *o,
+			  struct mpp_faults *faults)
 {
-	enum mpp_mark was;
+	enum mpp_mark to = o->w->filled ? MPP_MARK_BUSY : MPP_MARK_FREE, was;
 
 	if (mpp_unlikely(!is_consistent(c, o, at_free, faults)))
 		return false;
-	was = mpp_mark_set(mpp_watch_mark(o), MPP_MARK_FREE);
+	was = mpp_mark_move(mpp_watch_mark(o), MPP_MARK_LIVE, to);
 	if (mpp_unlikely(was != MPP_MARK_LIVE)) {
-		refuse(c, o, was, faults);
+		if (faults != NULL)
+			refuse(c, o, was, faults);
+		return false;
+	}
+	if (mpp_unlikely(!is_whole(c, o, false, at_free, faults))) {
+		if (faults != NULL)
+			give_up(c, o);
+		else
+			mpp_mark_set(mpp_watch_mark(o), MPP_MARK_LIVE);
 		return false;
 	}
 	mpp_watch_note(o, MPP_USE_FREE);
-	if (mpp_unlikely(!is_whole(c, o, false, at_free, faults))) {
-		give_up(c, o);
-		return false;
-	}
-	if (mpp_watch_is_told(o->w)) /* to be written: zeroes */
+	if (faults != NULL && mpp_watch_is_told(o->w)) /* to be written: zeroes */
 		mpp_annotate_show(o->obj, o->w->size);
 	mpp_watch_undress(o);
-	if (c->flags & MP_ZERO_ON_FREE)
+	if (faults != NULL && (c->flags & MP_ZERO_ON_FREE))
 		memset(o->obj, 0, o->w->size);
-	mpp_watch_tell_free(o);
+	if (faults != NULL && mpp_watch_is_told(o->w))
+		mpp_watch_tell_free(o);
+	if (o->w->filled)
+		mpp_mark_set(mpp_watch_mark(o), MPP_MARK_FREE);
 	return true;
 }
 
@@ -183,6 +226,40 @@ bool mpp_checked_in(struct mp_cache *c, void *obj)
 		return true;
 	mpp_faults_report(&faults);
 	return false;
+}
+
+void *mpp_watched_pop(struct mp_cache *c, size_t asked)
+{
+	struct mpp_leaf *leaf = mpp_checked_leaf(c);
+	struct mpp_watched o;
+	struct mpp_slot *slot;
+	void *obj;
+
+	if (mpp_unlikely(leaf == NULL))
+		return NULL;
+	slot = &leaf->slots[c->old_id % MPP_INLINE_IDS];
+	if (mpp_unlikely(!mpp_pop(slot, &obj)))
+		return NULL;
+	mpp_find_watched(c, obj, &o);
+	if (mpp_likely(hand_out(c, &o, asked, NULL))) {
+		mpp_leaf_count(leaf, c);
+		return obj;
+	}
+	(void)mpp_push(slot, obj); /* the slow path reports it */
+	return NULL;
+}
+
+bool mpp_watched_push(struct mp_cache *c, void *obj)
+{
+	struct mpp_slot *slot = mpp_checked_slot(c);
+	struct mpp_watched o;
+
+	/* relaxed: the owner's own words */
+	if (mpp_unlikely(slot == NULL) ||
+	    mpp_unlikely(mpp_load_relaxed(&slot->top) == slot->limit))
+		return false;
+	mpp_find_watched(c, obj, &o);
+	return mpp_likely(take_back(c, &o, NULL)) && mpp_push(slot, obj);
 }
 
 size_t mpp_checked_live(struct mp_cache *c, void *obj)

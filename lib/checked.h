@@ -28,37 +28,64 @@ void mpp_checked_trace(const struct mp_cache *c, const void *obj, size_t asked, 
 mpp_cold void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o,
 				 enum mpp_mark was);
 
-/* Where the magazine of a cache is that the hit path does not serve; NULL before its first use. */
+/* Slots that the hit path does not look at; NULL before the first use of one. */
+mpp_inline struct mpp_leaf *mpp_checked_leaf(const struct mp_cache *c)
+{
+	return mpp_self->leaves[c->old_id / MPP_INLINE_IDS];
+}
+
 mpp_inline struct mpp_slot *mpp_checked_slot(const struct mp_cache *c)
 {
-	struct mpp_leaf *leaf = mpp_self->leaves[c->old_id / MPP_INLINE_IDS];
+	struct mpp_leaf *leaf = mpp_checked_leaf(c);
 
 	return leaf != NULL ? &leaf->slots[c->old_id % MPP_INLINE_IDS] : NULL;
 }
 
 /*
- * The hit path of a hardened cache (c->hard): a pop and a push with a mark each.  NULL,
+ * The hit path of a hardened cache (MPP_ROUTE_HARD): a pop and a push with a mark each.  NULL,
  * or false and nothing done, where it needs more.
  */
-mpp_inline void *mpp_checked_pop(struct mp_cache *c)
+mpp_inline void *mpp_hard_pop(struct mp_cache *c)
 {
 	struct mpp_slot *slot = mpp_checked_slot(c);
-	struct mpp_watched o;
 	void *obj;
 
 	if (mpp_unlikely(slot == NULL) || mpp_unlikely(!mpp_pop(slot, &obj)))
 		return NULL;
-	mpp_find_watched(c, obj, &o);
-	if (mpp_likely(mpp_mark_take(mpp_watch_mark(&o))))
+	if (mpp_likely(mpp_mark_take(mpp_watch_near_cell(&c->watch, &c->g, obj))))
 		return obj;
 	(void)mpp_push(slot, obj); /* the slow path reports it */
 	return NULL;
 }
 
-/* The hit path of a cache of which some objects are guarded (c->sampled), in the same way. */
-mpp_inline void *mpp_sampled_pop(const struct mp_cache *c)
+mpp_inline bool mpp_hard_push(struct mp_cache *c, void *obj)
 {
 	struct mpp_slot *slot = mpp_checked_slot(c);
+	mpp_mark_cell *cell = mpp_watch_near_cell(&c->watch, &c->g, obj);
+
+	/* relaxed: the owner's own words */
+	if (mpp_unlikely(slot == NULL) ||
+	    mpp_unlikely(mpp_load_relaxed(&slot->top) == slot->limit))
+		return false;
+	return mpp_likely(mpp_mark_move(cell, MPP_MARK_LIVE, MPP_MARK_FREE) == MPP_MARK_LIVE) &&
+	       mpp_push(slot, obj);
+}
+
+/*
+ * The hit path of a cache of which some objects are guarded (MPP_ROUTE_SAMPLED), in the same way.
+ * Its frees, but for those of built-in caches, do not come here: they have push_offset.
+ */
+mpp_inline struct mpp_slot *mpp_sampled_slot(const struct mp_cache *c)
+{
+	/* relaxed: constant while the cache lives */
+	uint32_t offset = mpp_load_relaxed(&c->push_offset);
+
+	return mpp_likely(offset != 0) ? mpp_fast_slot(offset) : mpp_checked_slot(c);
+}
+
+mpp_inline void *mpp_sampled_pop(const struct mp_cache *c)
+{
+	struct mpp_slot *slot = mpp_sampled_slot(c);
 	void *obj;
 
 	if (mpp_unlikely(slot == NULL) || mpp_unlikely(!mpp_guard_pass(c)) ||
@@ -69,28 +96,14 @@ mpp_inline void *mpp_sampled_pop(const struct mp_cache *c)
 
 mpp_inline bool mpp_sampled_push(const struct mp_cache *c, void *obj)
 {
-	struct mpp_slot *slot = mpp_checked_slot(c);
+	struct mpp_slot *slot = mpp_sampled_slot(c);
 
 	return mpp_likely(slot != NULL) && mpp_push(slot, obj);
 }
 
-mpp_inline bool mpp_checked_push(struct mp_cache *c, void *obj)
-{
-	struct mpp_slot *slot = mpp_checked_slot(c);
-	struct mpp_watched o;
-	enum mpp_mark was;
-
-	/* relaxed: the owner's own words */
-	if (mpp_unlikely(slot == NULL) ||
-	    mpp_unlikely(mpp_load_relaxed(&slot->top) == slot->limit))
-		return false;
-	mpp_find_watched(c, obj, &o);
-	was = mpp_mark_set(mpp_watch_mark(&o), MPP_MARK_FREE);
-	if (mpp_likely(was == MPP_MARK_LIVE))
-		return mpp_push(slot, obj);
-	mpp_checked_refuse(c, &o, was);
-	return true;
-}
+/* The same for a cache that is watched (MPP_ROUTE_WATCHED), with all that its letters ask for. */
+void *mpp_watched_pop(struct mp_cache *c, size_t asked);
+bool mpp_watched_push(struct mp_cache *c, void *obj);
 
 /* Bytes that the program may use of an object; 0 if its mark says that it is not live. */
 size_t mpp_checked_live(struct mp_cache *c, void *obj);
@@ -99,14 +112,36 @@ size_t mpp_checked_live(struct mp_cache *c, void *obj);
 uint32_t mpp_checked_random(uint32_t n);
 
 /* What the hit path does for the others: NULL or false for those that need more. */
-mpp_inline void *mpp_routed_pop(struct mp_cache *c)
+mpp_inline void *mpp_routed_pop(struct mp_cache *c, size_t asked)
 {
-	return c->hard ? mpp_checked_pop(c) : c->sampled ? mpp_sampled_pop(c) : NULL;
+	switch ((enum mpp_route)c->route) {
+	case MPP_ROUTE_SAMPLED:
+		return mpp_sampled_pop(c);
+	case MPP_ROUTE_HARD:
+		return mpp_hard_pop(c);
+	case MPP_ROUTE_WATCHED:
+		return mpp_watched_pop(c, asked);
+	case MPP_ROUTE_PLAIN:
+	case MPP_ROUTE_SLOW:
+	default:
+		return NULL;
+	}
 }
 
 mpp_inline bool mpp_routed_push(struct mp_cache *c, void *obj)
 {
-	return c->hard ? mpp_checked_push(c, obj) : c->sampled && mpp_sampled_push(c, obj);
+	switch ((enum mpp_route)c->route) {
+	case MPP_ROUTE_SAMPLED:
+		return mpp_sampled_push(c, obj);
+	case MPP_ROUTE_HARD:
+		return mpp_hard_push(c, obj);
+	case MPP_ROUTE_WATCHED:
+		return mpp_watched_push(c, obj);
+	case MPP_ROUTE_PLAIN:
+	case MPP_ROUTE_SLOW:
+	default:
+		return false;
+	}
 }
 
 #endif /* MPP_CHECKED_H */

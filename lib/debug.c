@@ -10,17 +10,77 @@
 
 _Static_assert(MPP_TOOL_ZONE == MPP_RED_SIZE, "what tools are told of red zones");
 
+#define SHORT 256u /* bytes up to which a loop takes less time than a call of the C library's */
+
+static mpp_wide wide_of(unsigned char byte)
+{
+	mpp_wide x;
+
+	memset(&x, byte, sizeof(x));
+	return x;
+}
+
+static mpp_wide load(const char *p)
+{
+	mpp_wide x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+static void store(char *p, mpp_wide x)
+{
+	memcpy(p, &x, sizeof(x));
+}
+
+static bool is_zero(mpp_wide x)
+{
+	uint64_t part[sizeof(x) / sizeof(uint64_t)], all = 0;
+
+	memcpy(part, &x, sizeof(x));
+	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		all |= part[i];
+	return all == 0;
+}
+
 void mpp_poison_fill(void *p, size_t size, unsigned char byte)
 {
-	memset(p, byte, size);
+	mpp_wide x = wide_of(byte);
+	char *at = p, *last = at + size - sizeof(x);
+
+	if (size > SHORT || size < sizeof(x)) {
+		memset(p, byte, size);
+		return;
+	}
+	for (; at < last; at += sizeof(x))
+		store(at, x);
+	store(last, x);
+}
+
+/* Whether all of it is byte. */
+static bool is_all(const void *p, size_t size, unsigned char byte)
+{
+	mpp_wide x = wide_of(byte), other;
+	const char *at = p, *last = at + size - sizeof(x);
+
+	if (size > SHORT) /* all equal if the first is right and each equals the next */
+		return (unsigned char)*at == byte && memcmp(at, at + 1, size - 1) == 0;
+	if (size < sizeof(x)) {
+		for (size_t i = 0; i < size; i++)
+			if ((unsigned char)at[i] != byte)
+				return false;
+		return true;
+	}
+	for (other = load(last) ^ x; at < last; at += sizeof(x))
+		other |= load(at) ^ x;
+	return is_zero(other);
 }
 
 size_t mpp_poison_check(const void *p, size_t size, unsigned char byte)
 {
 	const unsigned char *bytes = p;
 
-	/* all equal if the first is right and each equals the next */
-	if (size > 0 && bytes[0] == byte && memcmp(bytes, bytes + 1, size - 1) == 0)
+	if (mpp_likely(is_all(p, size, byte)))
 		return size;
 	for (size_t i = 0; i < size; i++)
 		if (bytes[i] != byte)
@@ -76,6 +136,7 @@ void mpp_watch_init(struct mpp_watch *w, const struct mpp_geometry *g, unsigned 
 	w->sizes = w->users + (uint32_t)users_size(letters) * g->capacity;
 	w->marks = w->sizes + (uint32_t)asked_size(letters) * g->capacity;
 	w->built = built;
+	w->filled = (letters & (MPP_D_ZONES | MPP_D_POISON)) != 0 && (letters & MPP_D_TOOL) == 0;
 	if (letters & MPP_D_ZONES)
 		w->reach = (uint32_t)mpp_min(g->slot - MPP_RED_SIZE, size + MPP_RED_REACH);
 }
@@ -96,13 +157,11 @@ static void write_note(const struct mpp_watched *o, enum mpp_use use, const unio
 		mpp_store_relaxed(&(*note_of(o, use))[i], u->words[i]);
 }
 
-void mpp_watch_note(const struct mpp_watched *o, enum mpp_use use)
+void mpp_watch_note_user(const struct mpp_watched *o, enum mpp_use use)
 {
 	static const union user_words nobody;
 	union user_words u = nobody;
 
-	if (!mpp_watch_keeps_users(o->w))
-		return;
 	mpp_report_user(&u.user);
 	write_note(o, use, &u);
 	if (use == MPP_USE_ALLOC)
@@ -119,57 +178,38 @@ void mpp_watch_noted(const struct mpp_watched *o, enum mpp_use use, struct mpp_u
 	*out = u.user;
 }
 
-static _Atomic(uint32_t) *asked_of(const struct mpp_watched *o)
-{
-	_Atomic(uint32_t) *sizes = mpp_at(o->s, o->w->sizes);
-
-	return sizes + o->index;
-}
-
-static void set_asked(const struct mpp_watched *o, size_t asked)
-{
-	/* relaxed: exact for who holds the object; others read it for a report or a walk */
-	mpp_store_relaxed(asked_of(o), (uint32_t)asked);
-}
-
-size_t mpp_watch_asked(const struct mpp_watched *o)
-{
-	/* a note that is damaged is not believed: what is surely zone is looked at and mended */
-	if (o->w->reach == 0)
-		return o->w->size;
-	/* relaxed: as in set_asked() */
-	return mpp_min(mpp_load_relaxed(asked_of(o)), o->w->size);
-}
-
 static bool is_poisoned(const struct mpp_watch *w)
 {
 	return (w->letters & (MPP_D_POISON | MPP_D_TOOL)) == MPP_D_POISON && !w->built;
 }
 
-void mpp_watch_dress(const struct mpp_watched *o, size_t asked)
+void mpp_watch_put_on(const struct mpp_watch *w, void *obj, size_t asked)
 {
-	if (o->w->reach != 0) {
-		set_asked(o, asked);
-		if (!mpp_watch_is_told(o->w))
-			memset(mpp_at(o->obj, asked), MPP_RED, o->w->size - asked);
-	}
-	if (is_poisoned(o->w))
-		memset(o->obj, MPP_POISON_FRESH, o->w->reach != 0 ? asked : o->w->size);
+	if (w->reach != 0 && asked < w->size)
+		mpp_poison_fill(mpp_at(obj, asked), w->size - asked, MPP_RED);
+	if (is_poisoned(w))
+		mpp_poison_fill(obj, w->reach != 0 ? asked : w->size, MPP_POISON_FRESH);
 }
 
-void mpp_watch_undress(const struct mpp_watched *o)
+void mpp_watch_take_off(const struct mpp_watch *w, void *obj)
 {
-	if (o->w->reach != 0) /* a free object has no use but to be whole */
-		set_asked(o, o->w->size);
-	if (is_poisoned(o->w))
-		memset(o->obj, MPP_POISON_FREE, o->w->size);
-	else if ((o->w->letters & MPP_D_ZERO) && !o->w->built)
-		memset(o->obj, 0, o->w->size);
+	if (is_poisoned(w))
+		mpp_poison_fill(obj, w->size, MPP_POISON_FREE);
+	else if ((w->letters & MPP_D_ZERO) && !w->built)
+		memset(obj, 0, w->size);
 }
 
-static char *left_zone(const struct mpp_watched *o)
+static char *left_zone(const void *obj)
 {
-	return (char *)o->obj - MPP_RED_SIZE;
+	return (char *)(uintptr_t)obj - MPP_RED_SIZE;
+}
+
+bool mpp_watch_is_whole(const struct mpp_watch *w, const void *obj, size_t asked, bool is_free)
+{
+	if (w->reach != 0 && (!is_all(mpp_at(obj, asked), w->reach - asked, MPP_RED) ||
+			      !is_all(left_zone(obj), MPP_RED_SIZE, MPP_RED)))
+		return false;
+	return !is_free || !is_poisoned(w) || is_all(obj, w->size, MPP_POISON_FREE);
 }
 
 void mpp_watch_mend(const struct mpp_watched *o)
@@ -178,7 +218,7 @@ void mpp_watch_mend(const struct mpp_watched *o)
 
 	if (o->w->reach == 0 || mpp_watch_is_told(o->w))
 		return;
-	memset(left_zone(o), MPP_RED, MPP_RED_SIZE);
+	memset(left_zone(o->obj), MPP_RED, MPP_RED_SIZE);
 	memset(mpp_at(o->obj, asked), MPP_RED, o->w->reach - asked);
 }
 
@@ -192,8 +232,7 @@ void mpp_watch_slab(const struct mpp_watch *w, struct mpp_slab *s, const struct 
 		mpp_store_relaxed(mpp_watch_mark(&o), MPP_MARK_FREE);
 		if (mpp_watch_keeps_users(w))
 			memset(note_of(&o, MPP_USE_ALLOC), 0, users_size(w->letters));
-		if (w->reach != 0)
-			set_asked(&o, w->size);
+		mpp_watch_set_asked(&o, w->size);
 		mpp_watch_mend(&o);
 		mpp_watch_undress(&o);
 	}
@@ -218,14 +257,12 @@ void mpp_watch_show(const struct mpp_watch *w, struct mpp_slab *s, const struct 
 
 void mpp_watch_tell_alloc(const struct mpp_watched *o, size_t asked)
 {
-	if (mpp_watch_is_told(o->w))
-		mpp_annotate_alloc(o->obj, asked, o->w->built || o->w->stable);
+	mpp_annotate_alloc(o->obj, asked, o->w->built || o->w->stable);
 }
 
 void mpp_watch_tell_free(const struct mpp_watched *o)
 {
-	if (mpp_watch_is_told(o->w))
-		mpp_annotate_free(o->obj, o->w->size, o->w->stable);
+	mpp_annotate_free(o->obj, o->w->size, o->w->stable);
 }
 
 static struct mpp_damage damage(enum mp_error_kind kind, ptrdiff_t start, size_t at, size_t size)
@@ -249,7 +286,7 @@ struct mpp_damage mpp_watch_zones(const struct mpp_watched *o, bool racy)
 	if (d.found)
 		return d;
 	return damage(MP_ERROR_UNDERFLOW, -(ptrdiff_t)MPP_RED_SIZE,
-		      mpp_poison_check(left_zone(o), MPP_RED_SIZE, MPP_RED), MPP_RED_SIZE);
+		      mpp_poison_check(left_zone(o->obj), MPP_RED_SIZE, MPP_RED), MPP_RED_SIZE);
 }
 
 struct mpp_damage mpp_watch_poison(const struct mpp_watched *o)

@@ -5,9 +5,18 @@
  *	slab:  header | free list | users | sizes | marks | objects
  *	slot:  | object, size asked for | right red zone ... | left red zone of the next |
  *
- * A mark says whether an object is in the program's hands; it changes by an
- * exchange, so of two frees exactly one finds the object live.  It stands in the header,
+ * A mark says whether an object is in the program's hands.  It stands in the header,
  * out of reach of a small overflow.  Fills: 0xCD handed out, 0xCC free, 0xBB red zone.
+ *
+ *	FREE --taken--> LIVE --freed--> BUSY --filled--> FREE
+ *	FREE --looked at by mp_cache_validate()--> BUSY --> FREE
+ *
+ *  D1  A mark leaves LIVE by compare-and-swap only, so of two frees exactly one finds the
+ *      object live.
+ *  D2  Where free objects have contents (w->filled), a mark leaves FREE by compare-and-swap
+ *      with acquire only, and comes back to it by a release: whoever made it LIVE or BUSY
+ *      alone reads and writes the bytes, and sees those of the last who did.  Where they have
+ *      none BUSY is left out, and the one taker there can be needs no exchange.
  *
  * Knows slabs, not caches: what to do about a finding is for checked.c.
  */
@@ -28,6 +37,7 @@
 enum mpp_mark {
 	MPP_MARK_LIVE = 0x5a,
 	MPP_MARK_FREE = 0xa5,	/* in the slab or on a thread's hands */
+	MPP_MARK_BUSY = 0x69,	/* free, and its bytes are written, or looked at */
 	MPP_MARK_LOST = 0x3c,	/* damaged, leaked on purpose */
 };
 
@@ -40,6 +50,7 @@ struct mpp_watch {
 	uint32_t sizes;
 	uint32_t marks;
 	bool built;		/* has a constructor: never written while free */
+	bool filled;		/* red zones or poison, and ours to look at: D2 */
 	bool stable;		/* its free objects may be read: they are shown to tools */
 };
 
@@ -79,7 +90,21 @@ mpp_inline mpp_mark_cell *mpp_watch_cell(const struct mpp_watch *w, struct mpp_s
 	return (mpp_mark_cell *)mpp_at(s, w->marks + index);
 }
 
-/* By who holds the free object: it is live now; false if it was not marked free. */
+/* The same for an object of a slab of one chunk, by its address. */
+mpp_inline mpp_mark_cell *mpp_watch_near_cell(const struct mpp_watch *w,
+					      const struct mpp_geometry *g, const void *obj)
+{
+	void *chunk = (void *)((uintptr_t)obj & ~MPP_CHUNK_MASK);
+
+	return mpp_watch_cell(w, mpp_slab_of(chunk, g), mpp_slab_near_index(obj, g));
+}
+
+mpp_inline bool mpp_mark_is_free(enum mpp_mark mark)
+{
+	return mark == MPP_MARK_FREE || mark == MPP_MARK_BUSY;
+}
+
+/* By who holds the free object, if it has no contents: it is live now; false if it was not free. */
 mpp_inline bool mpp_mark_take(mpp_mark_cell *cell)
 {
 	/* relaxed: nobody else takes this object; a second free of it that comes before the
@@ -91,12 +116,22 @@ mpp_inline bool mpp_mark_take(mpp_mark_cell *cell)
 	return true;
 }
 
-/* Set the mark; what it was. */
-mpp_inline enum mpp_mark mpp_mark_set(mpp_mark_cell *cell, enum mpp_mark to)
+/* From one mark to another if it is that; what it was. */
+mpp_inline enum mpp_mark mpp_mark_move(mpp_mark_cell *cell, enum mpp_mark from, enum mpp_mark to)
 {
-	/* acq_rel: of two frees one sees the other's mark; what the freer did to the object
-	 * comes before who finds it free.  Pairs with itself */
-	return (enum mpp_mark)mpp_swap_acq_rel(cell, (unsigned char)to);
+	unsigned char was = (unsigned char)from;
+
+	/* acq_rel: the bytes that the last one left (D2), and what this freer did to the object
+	 * before who finds it free.  Pairs with itself and with mpp_mark_set */
+	(void)mpp_cas_acq_rel(cell, &was, (unsigned char)to);
+	return (enum mpp_mark)was;
+}
+
+/* By who made it LIVE or BUSY. */
+mpp_inline void mpp_mark_set(mpp_mark_cell *cell, enum mpp_mark to)
+{
+	/* release: the object's bytes (D2); pairs with mpp_mark_move */
+	mpp_store_release(cell, (unsigned char)to);
 }
 
 mpp_inline mpp_mark_cell *mpp_watch_mark(const struct mpp_watched *o)
@@ -110,8 +145,28 @@ mpp_inline enum mpp_mark mpp_watch_marked(const struct mpp_watched *o)
 	return (enum mpp_mark)mpp_load_relaxed(mpp_watch_mark(o));
 }
 
+mpp_inline _Atomic(uint32_t) *mpp_watch_asked_cell(const struct mpp_watched *o)
+{
+	_Atomic(uint32_t) *sizes = mpp_at(o->s, o->w->sizes);
+
+	return sizes + o->index;
+}
+
 /* The size asked for; the object's without red zones. */
-size_t mpp_watch_asked(const struct mpp_watched *o);
+mpp_inline size_t mpp_watch_asked(const struct mpp_watched *o)
+{
+	/* a note that is damaged is not believed: what is surely zone is looked at and mended */
+	if (o->w->reach == 0)
+		return o->w->size;
+	/* relaxed: exact for who holds the object; others read it for a report or a walk */
+	return mpp_min(mpp_load_relaxed(mpp_watch_asked_cell(o)), o->w->size);
+}
+
+mpp_inline void mpp_watch_set_asked(const struct mpp_watched *o, size_t asked)
+{
+	if (o->w->reach != 0) /* relaxed: as above */
+		mpp_store_relaxed(mpp_watch_asked_cell(o), (uint32_t)asked);
+}
 
 /* Whether a memory checker is told of objects; it looks at red zones and free objects, not we. */
 mpp_inline bool mpp_watch_is_told(const struct mpp_watch *w)
@@ -122,14 +177,33 @@ mpp_inline bool mpp_watch_is_told(const struct mpp_watch *w)
 /* The checker is told: a slab of free objects is there; it is none any more. */
 void mpp_watch_hide(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g);
 void mpp_watch_show(const struct mpp_watch *w, struct mpp_slab *s, const struct mpp_geometry *g);
-/* And: asked bytes are the program's, or no longer. */
+/* And of one that is told: asked bytes are the program's, or no longer. */
 void mpp_watch_tell_alloc(const struct mpp_watched *o, size_t asked);
 void mpp_watch_tell_free(const struct mpp_watched *o);
 
 /* Handed out: the size, the red zone behind it, fresh contents. */
-void mpp_watch_dress(const struct mpp_watched *o, size_t asked);
+void mpp_watch_put_on(const struct mpp_watch *w, void *obj, size_t asked);
+mpp_inline void mpp_watch_dress(const struct mpp_watched *o, size_t asked)
+{
+	mpp_watch_set_asked(o, asked);
+	if (o->w->filled)
+		mpp_watch_put_on(o->w, o->obj, asked);
+}
+
 /* Taken back: poison or zeroes, the whole red zone. */
-void mpp_watch_undress(const struct mpp_watched *o);
+void mpp_watch_take_off(const struct mpp_watch *w, void *obj);
+mpp_inline void mpp_watch_undress(const struct mpp_watched *o)
+{
+	mpp_watch_set_asked(o, o->w->size); /* a free object has no use but to be whole */
+	if (o->w->filled || (o->w->letters & MPP_D_ZERO) != 0)
+		mpp_watch_take_off(o->w, o->obj);
+}
+
+/*
+ * Whether the red zones of an object of asked bytes are as they were left, and its poison if it is
+ * free.
+ */
+bool mpp_watch_is_whole(const struct mpp_watch *w, const void *obj, size_t asked, bool is_free);
 
 /* What is wrong with the bytes of an object. */
 struct mpp_damage {
@@ -153,8 +227,14 @@ mpp_inline bool mpp_watch_keeps_users(const struct mpp_watch *w)
 	return (w->letters & MPP_D_USERS) != 0;
 }
 
+void mpp_watch_note_user(const struct mpp_watched *o, enum mpp_use use);
+
 /* Note the calling thread, now, and its stack. */
-void mpp_watch_note(const struct mpp_watched *o, enum mpp_use use);
+mpp_inline void mpp_watch_note(const struct mpp_watched *o, enum mpp_use use)
+{
+	if (mpp_unlikely(mpp_watch_keeps_users(o->w)))
+		mpp_watch_note_user(o, use);
+}
 /* What is noted; thread is 0 if nothing. */
 void mpp_watch_noted(const struct mpp_watched *o, enum mpp_use use, struct mpp_user *u);
 

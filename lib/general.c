@@ -81,8 +81,9 @@ static mpp_noinline void *class_slow(unsigned cls, size_t asked)
 
 	if (mpp_unlikely(!mpp_init()))
 		return fail(ENOMEM);
-	obj = mpp_routed_pop(mpp_classes[cls]);
-	return obj != NULL ? obj : mpp_reclaim_alloc(mpp_classes[cls], mpp_max(asked, 1));
+	asked = mpp_max(asked, 1);
+	obj = mpp_routed_pop(mpp_classes[cls], asked);
+	return obj != NULL ? obj : mpp_reclaim_alloc(mpp_classes[cls], asked);
 }
 
 /* When nothing of the size is at hand. */

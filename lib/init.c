@@ -77,6 +77,19 @@ static unsigned letters_of(const struct mp_cache *c)
 	return letters;
 }
 
+static enum mpp_route route_of(const struct mp_cache *c)
+{
+	unsigned letters = c->watch.letters;
+
+	if (c->direct || c->fail != NULL || (c->flags & MP_ZERO_ON_FREE) != 0)
+		return MPP_ROUTE_SLOW;
+	if (letters == 0)
+		return c->guard_rate != 0 ? MPP_ROUTE_SAMPLED : MPP_ROUTE_PLAIN;
+	if (c->guard_rate != 0 || (letters & (MPP_D_TRACE | MPP_D_TOOL)) != 0)
+		return MPP_ROUTE_SLOW;
+	return letters == MPP_D_HARDENED && c->g.chunks == 1 ? MPP_ROUTE_HARD : MPP_ROUTE_WATCHED;
+}
+
 /* Who serves the cache follows from what is watched and limited. */
 void mpp_cache_route(struct mp_cache *c)
 {
@@ -85,15 +98,15 @@ void mpp_cache_route(struct mp_cache *c)
 	bool limited = mpp_load_relaxed(&c->max_objects) != 0;
 
 	c->direct = c->magazine_max == 0 || limited;
-	c->counted = limited || (c->watch.letters & exact) != 0;
-	c->special = c->direct || c->watch.letters != 0 || c->fail != NULL || c->guard_rate != 0 ||
-		     (c->flags & MP_ZERO_ON_FREE) != 0;
-	c->hard = c->watch.letters == MPP_D_HARDENED && !c->direct && c->fail == NULL &&
-		  c->guard_rate == 0 && c->g.chunks == 1 && !(c->flags & MP_ZERO_ON_FREE);
-	c->sampled = c->guard_rate != 0 && !c->direct && c->fail == NULL &&
-		     c->watch.letters == 0 && !(c->flags & MP_ZERO_ON_FREE);
-	if (c->special && !c->direct) /* its magazines are where the hit path does not look */
-		mpp_store_relaxed(&c->slot_offset, 0); /* relaxed: as above */
+	c->counted = limited;
+	c->tallied = limited || (c->watch.letters & exact) != 0;
+	c->route = (unsigned char)route_of(c);
+	if (c->route == MPP_ROUTE_PLAIN || c->direct) /* the slots of the latter are never filled */
+		return;
+	/* relaxed: as above; allocations are not for the hit path */
+	mpp_store_relaxed(&c->slot_offset, 0);
+	if (c->route != MPP_ROUTE_SAMPLED || c->builtin) /* relaxed: as above; nor are frees */
+		mpp_store_relaxed(&c->push_offset, 0);
 }
 
 static void set_geometry(struct mp_cache *c)

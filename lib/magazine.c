@@ -530,12 +530,29 @@ bool mpp_magazine_make_room_locked(struct mpp_thread *t, struct mp_cache *c,
 	return mpp_slot_count(slot) < capacity;
 }
 
+/* What was counted in a leaf becomes the cache's; by the owner, or who may be taken for it (T2). */
+static void hand_allocs_in(struct mpp_thread *t, struct mp_cache *c)
+{
+	struct mpp_leaf *leaf = t->leaves[c->old_id / MPP_INLINE_IDS];
+	uint64_t n;
+
+	if (leaf == NULL || !c->tallied)
+		return;
+	/* relaxed: a count, the owner's */
+	n = mpp_load_relaxed(&leaf->allocs[c->old_id % MPP_INLINE_IDS]);
+	/* relaxed: as above */
+	mpp_store_relaxed(&leaf->allocs[c->old_id % MPP_INLINE_IDS], 0);
+	/* relaxed: as above */
+	mpp_add_relaxed(&c->allocs, n);
+}
+
 void mpp_magazine_flush_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
 			       struct mpp_work *work)
 {
 	size_t capacity = capacity_of(slot);
 	mpp_cell *base = slot->base;
 
+	hand_allocs_in(t, c);
 	if (mpp_slot_count(slot) > 0)
 		drain_locked(c, slot, mpp_slot_count(slot), work);
 	if (slot->active != NULL)

@@ -109,12 +109,6 @@ static bool refill(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *sl
 	return got;
 }
 
-/* Bytes of its free objects are looked at by walks: pops and pushes are under the lock. */
-static bool has_fills(const struct mp_cache *c)
-{
-	return (c->watch.letters & (MPP_D_ZONES | MPP_D_POISON)) != 0;
-}
-
 /*
  * The oldest object, when a memory checker runs: what was freed rests as long as
  * may be, so that a late use of it is seen.  No copy is left behind to hide a leak.
@@ -141,24 +135,12 @@ static bool pop(struct mpp_thread *t, const struct mp_cache *c, struct mpp_slot 
 {
 	bool got;
 
-	if (mpp_likely(!has_fills(c)))
+	if (mpp_likely(!mpp_watch_is_told(&c->watch)))
 		return mpp_pop(slot, obj);
 	mpp_lock_acquire(&t->lock);
-	got = mpp_watch_is_told(&c->watch) ? pop_oldest_locked(slot, obj) : mpp_pop(slot, obj);
+	got = pop_oldest_locked(slot, obj);
 	mpp_lock_release(&t->lock);
 	return got;
-}
-
-static bool push(struct mpp_thread *t, const struct mp_cache *c, struct mpp_slot *slot, void *obj)
-{
-	bool put;
-
-	if (mpp_likely(!has_fills(c)))
-		return mpp_push(slot, obj);
-	mpp_lock_acquire(&t->lock);
-	put = mpp_push(slot, obj);
-	mpp_lock_release(&t->lock);
-	return put;
 }
 
 /* One object, without regard to limits and poison. */
@@ -232,24 +214,31 @@ void *mpp_object_alloc(struct mp_cache *c, size_t asked, bool *at_limit)
 			break;
 		obj = take_one(c);
 	} while (obj != NULL && c->watch.letters != 0 && !check_out(c, obj, asked));
-	if (!c->counted)
-		return obj;
-	if (obj != NULL)
-		mpp_cache_count_allocs(c, 1);
-	else
+	if (obj == NULL && c->counted)
 		mpp_cache_release(c, 1);
+	else if (obj != NULL && c->tallied)
+		mpp_cache_count_allocs(c, 1);
 	return obj;
 }
 
-/* Pop up to n; how many. */
-static size_t pop_many(struct mpp_slot *slot, size_t n, void **objs)
+size_t mpp_object_pop_many(struct mpp_slot *slot, size_t n, void **objs)
 {
 	/* relaxed: the owner's own words */
 	mpp_cell *top = mpp_load_relaxed(&slot->top);
-	size_t have = (size_t)(top - slot->base);
+	size_t have = (size_t)(top - slot->base), i;
 
 	n = mpp_min(n, have);
-	for (size_t i = 0; i < n; i++) /* relaxed: as above */
+	for (i = 0; i + 4 <= n; i += 4, top -= 4) {
+		/* relaxed: as above */
+		objs[i] = mpp_load_relaxed(top - 1);
+		/* relaxed: as above */
+		objs[i + 1] = mpp_load_relaxed(top - 2);
+		/* relaxed: as above */
+		objs[i + 2] = mpp_load_relaxed(top - 3);
+		/* relaxed: as above */
+		objs[i + 3] = mpp_load_relaxed(top - 4);
+	}
+	for (; i < n; i++) /* relaxed: as above */
 		objs[i] = mpp_load_relaxed(--top);
 	/* release: the loads stay before it (T3) */
 	mpp_store_release(&slot->top, top);
@@ -265,8 +254,8 @@ static size_t take_some(struct mp_cache *c, size_t want, void **objs)
 	mpp_cell cells[BATCH];
 	size_t got = 0;
 
-	if (slot != NULL && !c->direct && !has_fills(c))
-		got = pop_many(slot, want, objs);
+	if (slot != NULL && !c->direct && !mpp_watch_is_told(&c->watch))
+		got = mpp_object_pop_many(slot, want, objs);
 	else if (slot != NULL && !c->direct && pop(t, c, slot, &objs[0]))
 		got = 1;
 	if (got > 0)
@@ -317,14 +306,16 @@ static size_t take_all(struct mp_cache *c, size_t n, void **objs, struct mpp_fau
 /* have of n admitted were taken, and go back. */
 static void untake(struct mp_cache *c, size_t n, size_t have, void **objs)
 {
-	if (c->counted) { /* the free below gives back only what it frees */
+	if (c->counted) /* the free below gives back only what it frees */
 		mpp_cache_release(c, n - have);
+	if (c->tallied)
 		mpp_cache_count_allocs(c, have);
+	for (size_t i = 0; i < have; i++) {
+		if (mpp_likely(mpp_fast_owns(c, objs[i])))
+			mpp_object_push(c, objs[i]);
+		else /* guarded, or freed by another thread that had no right to */
+			mpp_object_free_any(c, objs[i]);
 	}
-	for (size_t i = 0; c->guard_rate != 0 && i < have; i++)
-		mpp_object_free_any(c, objs[i]);
-	if (c->guard_rate == 0)
-		mpp_object_free_bulk(c, have, objs);
 }
 
 bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_limit)
@@ -345,7 +336,7 @@ bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_l
 		found = faults.n > 0;
 		mpp_faults_report(&faults); /* with nothing taken */
 	} while (found);
-	if (have == n && c->counted)
+	if (have == n && c->tallied)
 		mpp_cache_count_allocs(c, n);
 	return have == n;
 }
@@ -434,7 +425,7 @@ static void free_prepared(struct mp_cache *c, void *obj)
 			mpp_find_report(MP_ERROR_DOUBLE_FREE, c, obj, "the free");
 			return;
 		}
-		if (push(t, c, slot, obj))
+		if (mpp_push(slot, obj))
 			return;
 		mpp_object_poll();
 		if (push_slow(t, c, slot, side, obj))
@@ -453,18 +444,13 @@ void mpp_object_free(struct mp_cache *c, void *obj)
 		return;
 	if ((c->flags & MP_ZERO_ON_FREE) && !mpp_watch_is_marked(&c->watch))
 		memset(obj, 0, c->watch.size);
-	if (c->counted && !c->direct)
-		mpp_cache_release(c, 1);
 	free_prepared(c, obj);
 }
 
-void mpp_object_push(struct mp_cache *c, void *obj)
+static mpp_noinline void push_rest(struct mp_cache *c, void *obj)
 {
-	int saved;
+	int saved = errno;
 
-	if (mpp_routed_push(c, obj))
-		return;
-	saved = errno;
 	if (mpp_likely(mpp_cache_alive(c)))
 		mpp_object_free(c, obj);
 	else /* the id of a dead cache is that of what is not ours */
@@ -472,52 +458,49 @@ void mpp_object_push(struct mp_cache *c, void *obj)
 	errno = saved;
 }
 
-/* Push what there is room for; how many.  Stops in front of a double free. */
-static size_t push_many(struct mpp_slot *slot, size_t n, void *const *objs)
+void mpp_object_push(struct mp_cache *c, void *obj)
+{
+	if (mpp_unlikely(!mpp_routed_push(c, obj)))
+		push_rest(c, obj);
+}
+
+size_t mpp_object_push_many(const struct mp_cache *c, struct mpp_slot *slot, size_t n,
+			    void *const *objs)
 {
 	/* relaxed: the owner's own words */
 	mpp_cell *top = mpp_load_relaxed(&slot->top);
 	size_t room = (size_t)(slot->limit - top), i;
-	void *last;
+	uintptr_t chunk = n > 0 ? (uintptr_t)objs[0] ^ MP_CHUNK_SIZE : 0; /* another */
+	/* the compiler keeps no field in hand over an atomic store */
+	const struct mpp_divisor slot_divisor = c->g.divisor;
+	const uint32_t capacity = c->g.capacity;
+	uint32_t first = 0; /* of that chunk's objects, the low bits of its address */
+	const void *last;
 
 	if (room == 0)
 		return 0;
 	/* relaxed: as above; an empty magazine has a NULL there */
 	last = mpp_load_relaxed(top - 1);
-	for (i = 0; i < mpp_min(n, room) && objs[i] != last; i++) {
-		last = objs[i];
+	n = mpp_min(n, room);
+	for (i = 0; i < n; i++) {
+		void *obj = objs[i];
+
+		if (((uintptr_t)obj ^ chunk) > MPP_CHUNK_MASK) {
+			if (mpp_map_get(obj) != mpp_cache_id(c))
+				break;
+			chunk = (uintptr_t)obj & ~MPP_CHUNK_MASK;
+			first = (uint32_t)chunk + mpp_slab_first((void *)chunk, &c->g);
+		}
+		if (mpp_quotient((uint32_t)(uintptr_t)obj - first, slot_divisor) >= capacity ||
+		    obj == last)
+			break;
 		/* relaxed: published by top */
-		mpp_store_relaxed(&top[i], last);
+		mpp_store_relaxed(&top[i], obj);
+		last = obj;
 	}
 	/* release: the cells first (T3) */
 	mpp_store_release(&slot->top, top + i);
 	return i;
-}
-
-/* What is freed a second time was an object of c, but its slab may be gone since. */
-static void free_one_of_many(struct mp_cache *c, void *obj)
-{
-	if (mpp_likely(mpp_fast_owns(c, obj)))
-		mpp_object_free(c, obj);
-	else
-		mpp_object_free_any(c, obj);
-}
-
-void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
-{
-	struct mpp_thread *t = mpp_thread_get();
-	struct mpp_side *side = NULL;
-	struct mpp_slot *slot = mpp_thread_slot(t, c, &side);
-	bool one_by_one = c->special || slot == NULL;
-	size_t done;
-
-	for (size_t i = 0; i < n; i += done) {
-		done = one_by_one ? 0 : push_many(slot, n - i, objs + i);
-		if (done == 0) { /* makes room, or finds what is wrong */
-			free_one_of_many(c, objs[i]);
-			done = 1;
-		}
-	}
 }
 
 static void free_guarded(struct mp_cache *c, void *p)

@@ -13,6 +13,16 @@
  */
 void *mpp_object_alloc(struct mp_cache *c, size_t asked, bool *at_limit);
 
+/* Up to n from a magazine of the calling thread's; how many. */
+size_t mpp_object_pop_many(struct mpp_slot *slot, size_t n, void **objs);
+
+/*
+ * Push pointers that are sound objects of c while there is room; how many.  Stops in front of
+ * what is none, and of a second free in a row.
+ */
+size_t mpp_object_push_many(const struct mp_cache *c, struct mpp_slot *slot, size_t n,
+			    void *const *objs);
+
 /* n objects or none. */
 bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_limit);
 
@@ -24,9 +34,6 @@ void mpp_object_free(struct mp_cache *c, void *obj);
 
 /* The same when the magazine of the hit path had no room for it, or has never; keeps errno. */
 mpp_noinline void mpp_object_push(struct mp_cache *c, void *obj);
-
-/* The same for n of them, which are all of c. */
-void mpp_object_free_bulk(struct mp_cache *c, size_t n, void *const *objs);
 
 /*
  * Free p, which is in no large region unless c says otherwise, or report what it is.  c is the

@@ -35,10 +35,14 @@ static struct mp_cache *oldest_dead_locked(void)
 
 static void set_id(struct mp_cache *c, unsigned id)
 {
+	uint32_t offset = id < MPP_INLINE_IDS ? id * MPP_SLOT_SIZE : 0;
+
 	/* relaxed: published with the descriptor by mpp_registry_add */
 	mpp_store_relaxed(&c->id, id);
 	/* relaxed: as above */
-	mpp_store_relaxed(&c->slot_offset, id < MPP_INLINE_IDS ? id * MPP_SLOT_SIZE : 0);
+	mpp_store_relaxed(&c->slot_offset, offset);
+	/* relaxed: as above */
+	mpp_store_relaxed(&c->push_offset, offset);
 }
 
 static void wipe_between(struct mp_cache *c, size_t from, size_t to)
@@ -181,8 +185,9 @@ void mpp_registry_remove(struct mp_cache *c, bool reuse)
 	mpp_store_relaxed(&c->slot_offset, 0);
 	/* relaxed: as above */
 	mpp_store_relaxed(&c->id, 0);
-	c->hard = false;
-	c->sampled = false;
+	/* relaxed: as above */
+	mpp_store_relaxed(&c->push_offset, 0);
+	c->route = MPP_ROUTE_SLOW;
 	mpp_lock_acquire(&lock);
 	count--;
 	c->next = NULL;

@@ -53,16 +53,11 @@
 
 #include "check.h"
 
-static uintptr_t secret;
+uintptr_t mpp_slab_secret;
 
 void mpp_slab_set_secret(uintptr_t value)
 {
-	secret = value;
-}
-
-uintptr_t mpp_slab_magic(const struct mpp_slab *s, uint32_t id)
-{
-	return secret ^ (uintptr_t)s ^ ((uintptr_t)id << 7) ^ (uintptr_t)0x51ab;
+	mpp_slab_secret = value;
 }
 
 /* What a slab is to be cut into. */
@@ -346,10 +341,4 @@ uint32_t mpp_slab_count_bits_racy(const struct mpp_slab *s, const struct mpp_geo
 	for (uint32_t w = 0; w < g->words; w++)
 		n += mpp_popcount(mpp_load_relaxed(&s->bits[w]));
 	return n;
-}
-
-bool mpp_slab_is_free(const struct mpp_slab *s, uint32_t index)
-{
-	/* relaxed: a look, exact only when nobody works on the object */
-	return (mpp_load_relaxed(&s->bits[index / MPP_BITS]) >> index % MPP_BITS & 1) != 0;
 }

@@ -140,7 +140,13 @@ mpp_inline uint32_t mpp_slab_near_index(const void *p, const struct mpp_geometry
 	return mpp_quotient(offset - mpp_slab_color(p, g->shifts), g->divisor);
 }
 
-uintptr_t mpp_slab_magic(const struct mpp_slab *s, uint32_t id);
+extern uintptr_t mpp_slab_secret; /* const after mpp_slab_set_secret() */
+
+/* What a header's magic has to be. */
+mpp_inline uintptr_t mpp_slab_magic(const struct mpp_slab *s, uint32_t id)
+{
+	return mpp_slab_secret ^ (uintptr_t)s ^ ((uintptr_t)id << 7) ^ (uintptr_t)0x51ab;
+}
 
 /* Whether the header is that of a slab of cache id. */
 mpp_inline bool mpp_slab_has_magic(const struct mpp_slab *s, uint32_t id)
@@ -209,6 +215,10 @@ void mpp_slab_make_sick(struct mpp_slab *s);
 uint32_t mpp_slab_count_bits_racy(const struct mpp_slab *s, const struct mpp_geometry *g);
 
 /* Whether object index has its free bit set. */
-bool mpp_slab_is_free(const struct mpp_slab *s, uint32_t index);
+mpp_inline bool mpp_slab_is_free(const struct mpp_slab *s, uint32_t index)
+{
+	/* relaxed: a look, exact only when nobody works on the object */
+	return (mpp_load_relaxed(&s->bits[index / MPP_BITS]) >> index % MPP_BITS & 1) != 0;
+}
 
 #endif /* MPP_SLAB_H */

@@ -44,10 +44,9 @@ static void count_objects(struct mp_cache *c, struct mp_cache_stats *out)
 	/* relaxed: counts, exact when nobody works on the cache */
 	out->peak = mpp_load_relaxed(&c->peak);
 	/* relaxed: as above */
-	out->allocs = mpp_load_relaxed(c->counted ? &c->allocs : &c->taken);
+	out->allocs = c->tallied ? mpp_walk_allocs(c) : mpp_load_relaxed(&c->taken);
 	/* relaxed: as above */
-	out->frees = c->counted ? out->allocs - mpp_load_relaxed(&c->live) :
-				  mpp_load_relaxed(&c->returned);
+	out->frees = c->tallied ? out->allocs - out->live : mpp_load_relaxed(&c->returned);
 	/* relaxed: as above */
 	out->failed = mpp_load_relaxed(&c->failed);
 	/* relaxed: set before the first allocation */

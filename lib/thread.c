@@ -112,7 +112,7 @@ struct mpp_thread *mpp_thread_get(void)
 static struct mpp_slot *inline_slot(struct mpp_thread *t, const struct mp_cache *c)
 {
 	/* relaxed: constant while the cache lives */
-	uint32_t offset = mpp_load_relaxed(&c->slot_offset);
+	uint32_t offset = mpp_load_relaxed(&c->push_offset);
 
 	return offset == 0 ? NULL : mpp_at(t, offset);
 }

@@ -62,7 +62,17 @@ struct mpp_side {
 struct mpp_leaf {
 	struct mpp_slot slots[MPP_INLINE_IDS];
 	struct mpp_side sides[MPP_INLINE_IDS];
+	_Atomic uint64_t allocs[MPP_INLINE_IDS];	/* owner (T1): see mpp_leaf_count() */
 };
+
+/* An object of a tallied cache was allocated; others add the number to that of the cache. */
+mpp_inline void mpp_leaf_count(struct mpp_leaf *leaf, const struct mp_cache *c)
+{
+	_Atomic uint64_t *allocs = &leaf->allocs[c->old_id % MPP_INLINE_IDS];
+
+	/* relaxed: a count, written by its owner alone */
+	mpp_store_relaxed(allocs, mpp_load_relaxed(allocs) + 1);
+}
 
 /* Free spans at hand, see spancache.h. */
 #define MPP_SPAN_CACHE_MOST (128 * MPP_KIB)	/* bytes of the largest kept */

@@ -128,6 +128,32 @@ size_t mpp_walk_cached(struct mp_cache *c, size_t *out)
 	return n;
 }
 
+struct allocs {
+	const struct mp_cache *c;
+	uint64_t n;
+};
+
+static void add_allocs(struct mpp_thread *t, void *arg)
+{
+	struct allocs *allocs = arg;
+	struct mpp_leaf *leaf = t->leaves[allocs->c->old_id / MPP_INLINE_IDS];
+
+	if (leaf != NULL) /* relaxed: a count */
+		allocs->n += mpp_load_relaxed(&leaf->allocs[allocs->c->old_id % MPP_INLINE_IDS]);
+}
+
+uint64_t mpp_walk_allocs(struct mp_cache *c)
+{
+	struct allocs allocs = { .c = c };
+
+	mpp_thread_lock_all(); /* no thread hands its number in meanwhile */
+	mpp_thread_each_locked(add_allocs, &allocs);
+	/* relaxed: a count */
+	allocs.n += mpp_load_relaxed(&c->allocs);
+	mpp_thread_unlock_all();
+	return allocs.n;
+}
+
 static bool copy_magazines(struct mp_cache *c, struct set *set)
 {
 	size_t out;

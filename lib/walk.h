@@ -15,6 +15,9 @@ size_t mpp_walk_cached(struct mp_cache *c, size_t *out);
 /* The same with the locks of all threads held. */
 size_t mpp_walk_cached_locked(struct mp_cache *c, size_t *out);
 
+/* Allocations of a tallied cache. */
+uint64_t mpp_walk_allocs(struct mp_cache *c);
+
 /*
  * Call fn for each live object of c until it returns other than 0; that is
  * returned.  -ENOMEM without memory.

@@ -6,6 +6,7 @@
 #include "../suite.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 
 static struct mp_cache *c;
@@ -43,6 +44,49 @@ START_TEST(conservation)
 	ck_assert_uint_eq(s.allocs, s.frees);
 	ck_assert_uint_eq(s.slabs, s.slabs_empty);
 	ck_assert_uint_eq(s.failed, 0);
+}
+END_TEST
+
+static void *allocate_some(void *arg)
+{
+	void **objs = arg;
+
+	for (int i = 0; i < 1000; i++)
+		objs[i] = mp_cache_alloc(c);
+	for (int i = 0; i < 500; i++)
+		mp_cache_free(c, objs[i]);
+	mp_cache_free_bulk(c, 250, objs + 500);
+	return NULL;
+}
+
+/* Where objects are watched, each allocation is counted, by whichever thread, also one that ended. */
+START_TEST(watched_totals)
+{
+	const unsigned flags[] = { MP_POISON, MP_RED_ZONE, MP_CONSISTENCY_CHECKS };
+	pthread_t thread;
+
+	for (int i = 0; i < 3; i++) {
+		struct mp_cache_stats s;
+
+		c = mp_cache_create("watched", 100, 0, flags[i], NULL);
+		ck_assert_ptr_nonnull(c);
+		ck_assert_int_eq(pthread_create(&thread, NULL, allocate_some, p), 0);
+		allocate_some(p + 1000);
+		s = stats_of(c);
+		ck_assert_uint_ge(s.allocs, 1000);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+		ck_assert_int_eq(mp_cache_alloc_bulk(c, 100, p + 500), 0);
+		check_cache(c, 600);
+		s = stats_of(c);
+		ck_assert_uint_eq(s.allocs, 2100);
+		ck_assert_uint_eq(s.frees, 1500);
+		for (int k = 500; k < 2000; k++)
+			if (k < 600 || (k >= 750 && k < 1000) || k >= 1750)
+				mp_free(p[k]);
+		check_cache(c, 0);
+		ck_assert_uint_eq(stats_of(c).frees, 2100);
+		ck_assert_int_eq(mp_cache_destroy(c), 0);
+	}
 }
 END_TEST
 
@@ -376,6 +420,7 @@ END_TEST
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, conservation);
+	tcase_add_test(tc, watched_totals);
 	tcase_add_test(tc, whole_library);
 	tcase_add_test(tc, reclaim);
 	tcase_add_test(tc, struct_sizes);

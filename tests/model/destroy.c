@@ -56,9 +56,9 @@ static void setup(void)
 	struct mpp_slot *s;
 
 	model_cache_set(2, MPP_SLAB_FULL, 0);
-	mpp_store_relaxed(&model_cache.slot_offset, MODEL_ID * MPP_SLOT_SIZE);
+	mpp_store_relaxed(&model_cache.push_offset, MODEL_ID * MPP_SLOT_SIZE);
 	memset(&other, 0, sizeof(other));
-	mpp_store_relaxed(&other.slot_offset, OTHER_ID * MPP_SLOT_SIZE);
+	mpp_store_relaxed(&other.push_offset, OTHER_ID * MPP_SLOT_SIZE);
 	other.old_id = OTHER_ID;
 	other.magazine_max = 3;
 	other.g.slot = 16;

@@ -4,7 +4,9 @@
  */
 #include "../suite.h"
 
+#include "annotate.h"
 #include "init.h"
+#include "magazine.h"
 #include "registry.h"
 
 static struct mp_cache *create(void)
@@ -78,10 +80,46 @@ START_TEST(slots_near_and_far)
 					  mpp_cache_id(c) * MPP_SLOT_SIZE);
 	} while (mpp_cache_id(c) < MPP_INLINE_IDS);
 	ck_assert_uint_eq(mpp_load_relaxed(&c->slot_offset), 0);
-	/* what is served at once by the hit path in C is never served so when it must not be */
-	c = mp_cache_create("zeroed", 64, 0, MP_ZERO_ON_FREE, NULL);
-	ck_assert_ptr_nonnull(c);
-	ck_assert_uint_eq(mpp_load_relaxed(&c->slot_offset), 0);
+	ck_assert_uint_eq(mpp_load_relaxed(&c->push_offset), 0);
+}
+END_TEST
+
+/* Which caches the hit path serves, and who serves the others. */
+START_TEST(routes)
+{
+	static const struct {
+		unsigned flags, guard;
+		enum mpp_route route;
+	} kinds[] = {
+		{ 0, 0, MPP_HARDENED ? MPP_ROUTE_HARD : MPP_ROUTE_PLAIN },
+		{ 0, 100, MPP_HARDENED ? MPP_ROUTE_SLOW : MPP_ROUTE_SAMPLED },
+		{ MP_HARDENED, 0, MPP_ROUTE_HARD },
+		{ MP_HARDENED, 100, MPP_ROUTE_SLOW },
+		{ MP_POISON, 0, MPP_ROUTE_WATCHED },
+		{ MP_RED_ZONE | MP_STORE_USER | MP_HARDENED, 0, MPP_ROUTE_WATCHED },
+		{ MP_ZERO_ON_FREE, 0, MPP_ROUTE_SLOW },
+	};
+
+	if (mpp_magazine_max(64) == 0 || mpp_annotate_tools != 0)
+		return; /* one route: without magazines, and where a memory checker runs */
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const struct mp_cache_args args = {
+			.struct_size = sizeof(args), .guard_rate = kinds[i].guard,
+		};
+		struct mp_cache *c = mp_cache_create_args("route", 64, &args, kinds[i].flags);
+		enum mpp_route route = kinds[i].route;
+		uint32_t offset;
+
+		ck_assert_ptr_nonnull(c);
+		offset = mpp_cache_id(c) * MPP_SLOT_SIZE;
+		ck_assert_uint_eq(c->route, route);
+		ck_assert_uint_eq(mpp_load_relaxed(&c->slot_offset),
+				  route == MPP_ROUTE_PLAIN ? offset : 0);
+		ck_assert_uint_eq(mpp_load_relaxed(&c->push_offset),
+				  route == MPP_ROUTE_PLAIN || route == MPP_ROUTE_SAMPLED ? offset :
+											   0);
+		ck_assert_int_eq(mp_cache_destroy(c), 0);
+	}
 }
 END_TEST
 
@@ -91,6 +129,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_life);
 	tcase_add_test(tc, late_reuse);
 	tcase_add_test(tc, slots_near_and_far);
+	tcase_add_test(tc, routes);
 }
 
 int main(void)
