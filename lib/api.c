@@ -74,10 +74,12 @@ static mpp_noinline void free_slow(struct mp_cache *c, void *obj)
 
 mpp_hit void mp_cache_free(struct mp_cache *c, void *obj)
 {
-	if (mpp_unlikely(!mpp_fast_owns(c, obj)))
+	uint32_t index;
+
+	if (mpp_unlikely(!mpp_fast_owns(c, obj, &index)))
 		free_slow(c, obj);
 	else if (mpp_unlikely(!mpp_push(slot_for_free(c), obj)))
-		mpp_object_push(c, obj);
+		mpp_object_push(c, obj, index);
 }
 
 /* All n from the thread's magazine, or none. */

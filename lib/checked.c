@@ -249,16 +249,21 @@ void *mpp_watched_pop(struct mp_cache *c, size_t asked)
 	return NULL;
 }
 
-bool mpp_watched_push(struct mp_cache *c, void *obj)
+bool mpp_watched_push(struct mp_cache *c, void *obj, uint32_t index)
 {
 	struct mpp_slot *slot = mpp_checked_slot(c);
-	struct mpp_watched o;
+	struct mpp_watched o = {
+		.w = &c->watch,
+		.g = &c->g,
+		.s = mpp_slab_of((void *)((uintptr_t)obj & ~MPP_CHUNK_MASK), &c->g),
+		.obj = obj,
+		.index = index,
+	};
 
 	/* relaxed: the owner's own words */
 	if (mpp_unlikely(slot == NULL) ||
 	    mpp_unlikely(mpp_load_relaxed(&slot->top) == slot->limit))
 		return false;
-	mpp_find_watched(c, obj, &o);
 	return mpp_likely(take_back(c, &o, NULL)) && mpp_push(slot, obj);
 }
 

@@ -52,16 +52,17 @@ mpp_inline void *mpp_hard_pop(struct mp_cache *c)
 
 	if (mpp_unlikely(slot == NULL) || mpp_unlikely(!mpp_pop(slot, &obj)))
 		return NULL;
-	if (mpp_likely(mpp_mark_take(mpp_watch_near_cell(&c->watch, &c->g, obj))))
+	if (mpp_likely(mpp_mark_take(mpp_watch_near_cell(&c->watch, &c->g, obj,
+							     mpp_slab_near_index(obj, &c->g)))))
 		return obj;
 	(void)mpp_push(slot, obj); /* the slow path reports it */
 	return NULL;
 }
 
-mpp_inline bool mpp_hard_push(struct mp_cache *c, void *obj)
+mpp_inline bool mpp_hard_push(struct mp_cache *c, void *obj, uint32_t index)
 {
 	struct mpp_slot *slot = mpp_checked_slot(c);
-	mpp_mark_cell *cell = mpp_watch_near_cell(&c->watch, &c->g, obj);
+	mpp_mark_cell *cell = mpp_watch_near_cell(&c->watch, &c->g, obj, index);
 
 	/* relaxed: the owner's own words */
 	if (mpp_unlikely(slot == NULL) ||
@@ -103,7 +104,7 @@ mpp_inline bool mpp_sampled_push(const struct mp_cache *c, void *obj)
 
 /* The same for a cache that is watched (MPP_ROUTE_WATCHED), with all that its letters ask for. */
 void *mpp_watched_pop(struct mp_cache *c, size_t asked);
-bool mpp_watched_push(struct mp_cache *c, void *obj);
+bool mpp_watched_push(struct mp_cache *c, void *obj, uint32_t index);
 
 /* Bytes that the program may use of an object; 0 if its mark says that it is not live. */
 size_t mpp_checked_live(struct mp_cache *c, void *obj);
@@ -128,15 +129,15 @@ mpp_inline void *mpp_routed_pop(struct mp_cache *c, size_t asked)
 	}
 }
 
-mpp_inline bool mpp_routed_push(struct mp_cache *c, void *obj)
+mpp_inline bool mpp_routed_push(struct mp_cache *c, void *obj, uint32_t index)
 {
 	switch ((enum mpp_route)c->route) {
 	case MPP_ROUTE_SAMPLED:
 		return mpp_sampled_push(c, obj);
 	case MPP_ROUTE_HARD:
-		return mpp_hard_push(c, obj);
+		return mpp_hard_push(c, obj, index);
 	case MPP_ROUTE_WATCHED:
-		return mpp_watched_push(c, obj);
+		return mpp_watched_push(c, obj, index);
 	case MPP_ROUTE_PLAIN:
 	case MPP_ROUTE_SLOW:
 	default:

@@ -90,13 +90,14 @@ mpp_inline mpp_mark_cell *mpp_watch_cell(const struct mpp_watch *w, struct mpp_s
 	return (mpp_mark_cell *)mpp_at(s, w->marks + index);
 }
 
-/* The same for an object of a slab of one chunk, by its address. */
+/* The same for the object at obj, number index, in a slab of one chunk. */
 mpp_inline mpp_mark_cell *mpp_watch_near_cell(const struct mpp_watch *w,
-					      const struct mpp_geometry *g, const void *obj)
+					      const struct mpp_geometry *g, const void *obj,
+					      uint32_t index)
 {
 	void *chunk = (void *)((uintptr_t)obj & ~MPP_CHUNK_MASK);
 
-	return mpp_watch_cell(w, mpp_slab_of(chunk, g), mpp_slab_near_index(obj, g));
+	return mpp_watch_cell(w, mpp_slab_of(chunk, g), index);
 }
 
 mpp_inline bool mpp_mark_is_free(enum mpp_mark mark)

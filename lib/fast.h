@@ -50,15 +50,17 @@ mpp_inline struct mpp_slot *mpp_fast_slot(uint32_t offset)
 	return mpp_at(mpp_self, offset);
 }
 
-/* Whether p is the first byte of an object of c, without following it. */
-mpp_inline bool mpp_fast_owns(const struct mp_cache *c, const void *p)
+/* Whether p is the first byte of an object of c, and of which in its slab; p is not followed. */
+mpp_inline bool mpp_fast_owns(const struct mp_cache *c, const void *p, uint32_t *index)
 {
 	uintptr_t a = (uintptr_t)p;
 
 	/* relaxed: M4 */
-	return mpp_likely(mpp_map_in_range(a)) &&
-	       mpp_likely(mpp_load_relaxed(mpp_map_entry(a)) == mpp_cache_id(c)) &&
-	       mpp_likely(mpp_slab_near_index(p, &c->g) < c->g.capacity);
+	if (mpp_unlikely(!mpp_map_in_range(a)) ||
+	    mpp_unlikely(mpp_load_relaxed(mpp_map_entry(a)) != mpp_cache_id(c)))
+		return false;
+	*index = mpp_slab_near_index(p, &c->g);
+	return mpp_likely(*index < c->g.capacity);
 }
 
 #endif /* MPP_FAST_H */

@@ -274,16 +274,18 @@ mpp_inline bool free_fast(void *p)
 {
 	unsigned code = mpp_map_get(p);
 	struct mp_cache *c;
+	uint32_t index;
 
 	if (mpp_unlikely(code - 1 >= MPP_INLINE_IDS - 1))
 		return false;
 	/* relaxed: M4 of map.h, the cache lives while it has objects */
 	c = mpp_load_relaxed(&mpp_caches[code]);
-	if (mpp_unlikely(mpp_slab_near_index(p, &c->g) >= c->g.capacity))
+	index = mpp_slab_near_index(p, &c->g);
+	if (mpp_unlikely(index >= c->g.capacity))
 		return false;
 	/* the slot of a cache that may not be served there is always full */
 	if (mpp_unlikely(!mpp_push(mpp_fast_slot(code * MPP_SLOT_SIZE), p)))
-		mpp_object_push(c, p);
+		mpp_object_push(c, p, index);
 	return true;
 }
 

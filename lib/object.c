@@ -311,8 +311,10 @@ static void untake(struct mp_cache *c, size_t n, size_t have, void **objs)
 	if (c->tallied)
 		mpp_cache_count_allocs(c, have);
 	for (size_t i = 0; i < have; i++) {
-		if (mpp_likely(mpp_fast_owns(c, objs[i])))
-			mpp_object_push(c, objs[i]);
+		uint32_t index;
+
+		if (mpp_likely(mpp_fast_owns(c, objs[i], &index)))
+			mpp_object_push(c, objs[i], index);
 		else /* guarded, or freed by another thread that had no right to */
 			mpp_object_free_any(c, objs[i]);
 	}
@@ -458,9 +460,9 @@ static mpp_noinline void push_rest(struct mp_cache *c, void *obj)
 	errno = saved;
 }
 
-void mpp_object_push(struct mp_cache *c, void *obj)
+void mpp_object_push(struct mp_cache *c, void *obj, uint32_t index)
 {
-	if (mpp_unlikely(!mpp_routed_push(c, obj)))
+	if (mpp_unlikely(!mpp_routed_push(c, obj, index)))
 		push_rest(c, obj);
 }
 

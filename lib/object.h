@@ -32,8 +32,11 @@ bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_l
  */
 void mpp_object_free(struct mp_cache *c, void *obj);
 
-/* The same when the magazine of the hit path had no room for it, or has never; keeps errno. */
-mpp_noinline void mpp_object_push(struct mp_cache *c, void *obj);
+/*
+ * The same when the magazine of the hit path had no room for it, or has never; index is its number
+ * in its slab's first chunk.  Keeps errno.
+ */
+mpp_noinline void mpp_object_push(struct mp_cache *c, void *obj, uint32_t index);
 
 /*
  * Free p, which is in no large region unless c says otherwise, or report what it is.  c is the

@@ -70,17 +70,18 @@ START_TEST(owner)
 	struct mp_cache *c = mp_cache_create("mine", 72, 8, 0, NULL);
 	struct mp_cache *other = mp_cache_create("other", 72, 8, 0, NULL);
 	char *p = mp_cache_alloc(c), *q = mp_cache_alloc(other), *large = mp_alloc(1 << 20);
+	uint32_t index;
 
 	ck_assert(p != NULL && q != NULL && large != NULL);
-	ck_assert(mpp_fast_owns(c, p));
-	ck_assert(!mpp_fast_owns(other, p));
-	ck_assert(!mpp_fast_owns(c, q));
+	ck_assert(mpp_fast_owns(c, p, &index));
+	ck_assert(!mpp_fast_owns(other, p, &index));
+	ck_assert(!mpp_fast_owns(c, q, &index));
 	for (size_t i = 1; i < c->g.slot; i++)
-		ck_assert(!mpp_fast_owns(c, p + i));
-	ck_assert(!mpp_fast_owns(c, large));
-	ck_assert(!mpp_fast_owns(c, launder(&p)));
-	ck_assert(!mpp_fast_owns(c, NULL));
-	ck_assert(!mpp_fast_owns(c, address(UINTPTR_MAX)));
+		ck_assert(!mpp_fast_owns(c, p + i, &index));
+	ck_assert(!mpp_fast_owns(c, large, &index));
+	ck_assert(!mpp_fast_owns(c, launder(&p), &index));
+	ck_assert(!mpp_fast_owns(c, NULL, &index));
+	ck_assert(!mpp_fast_owns(c, address(UINTPTR_MAX), &index));
 }
 END_TEST
 
