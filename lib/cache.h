@@ -95,6 +95,7 @@ struct mp_cache {
 	_Atomic uint64_t allocs;	/* atomic: of tallied caches, less what leaves still hold */
 	size_t guarded;			/* lock:guard: those of taken that are in no slab */
 	_Atomic size_t leaked;		/* atomic: objects lost on purpose */
+	_Atomic uint64_t moved;		/* atomic: taken + returned at the last look of purge.c */
 };
 
 _Static_assert(offsetof(struct mp_cache, id) < MPP_LINE, "the hit path reads one line");

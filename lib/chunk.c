@@ -226,10 +226,10 @@ static bool add_region(size_t n)
 	return true;
 }
 
-/* Free chunks with pages in r that may be purged now: all of them, or the old ones. */
-static uint64_t ripe_locked(const struct region *r, uint64_t now, bool any_age)
+/* Free chunks with pages in r that may be purged now: those that were free for age ms. */
+static uint64_t ripe_locked(const struct region *r, uint64_t now, unsigned age)
 {
-	return any_age || now - r->freed_at >= MPP_KEEP_MS ? r->dirty : 0;
+	return now - r->freed_at >= age ? r->dirty : 0;
 }
 
 /* Drop the pages of the chunks in mask, which are neither free nor in use meanwhile. */
@@ -252,7 +252,7 @@ static size_t purge_chunks(const struct region *r, uint64_t mask)
 }
 
 /* Purge what is ripe until at least bytes were; the lock is held, and let go meanwhile. */
-static size_t purge_locked(size_t bytes, bool any_age)
+static size_t purge_locked(size_t bytes, unsigned age)
 {
 	uint64_t now = mpp_os_clock_ms();
 	struct mpp_link *l = all.next;
@@ -260,7 +260,7 @@ static size_t purge_locked(size_t bytes, bool any_age)
 
 	while (l != &all && done < bytes) {
 		struct region *r = mpp_container(l, struct region, all);
-		uint64_t mask = ripe_locked(r, now, any_age);
+		uint64_t mask = ripe_locked(r, now, age);
 
 		if (mask != 0) {
 			size_t mark = high; /* what is purged is not in use */
@@ -337,13 +337,13 @@ static void settle_locked(void)
 	size_t bound = mpp_max(MPP_KEEP_MIN, high);
 
 	if (kept > bound)
-		(void)purge_locked(kept - bound + bound / 8, true);
+		(void)purge_locked(kept - bound + bound / 8, 0);
 	if (now - scanned_at < SCAN_MS)
 		return;
 	scanned_at = now;
 	high = mpp_max(in_use, high - high / 16);
 	if (kept > 0)
-		(void)purge_locked(SIZE_MAX, false);
+		(void)purge_locked(SIZE_MAX, MPP_KEEP_MS);
 }
 
 void *mpp_chunk_alloc(size_t n)
@@ -392,9 +392,17 @@ size_t mpp_chunk_purge(size_t bytes)
 	size_t done;
 
 	mpp_lock_acquire(&lock);
-	done = purge_locked(bytes == 0 ? SIZE_MAX : bytes, true);
+	done = purge_locked(bytes == 0 ? SIZE_MAX : bytes, 0);
 	mpp_lock_release(&lock);
 	return done;
+}
+
+void mpp_chunk_age(unsigned ms)
+{
+	mpp_lock_acquire(&lock);
+	high = mpp_max(in_use, high / 2);
+	(void)purge_locked(SIZE_MAX, ms);
+	mpp_lock_release(&lock);
 }
 
 void mpp_chunk_stats(struct mpp_chunk_stats *out)

@@ -28,6 +28,9 @@ void mpp_chunk_free(void *p, size_t n);
  */
 size_t mpp_chunk_purge(size_t bytes);
 
+/* The same of those that were free for ms milliseconds; called when a program may be idle. */
+void mpp_chunk_age(unsigned ms);
+
 /*
  * Unmap regions that are wholly free, for the address space, before an allocation
  * is refused.  Returns the bytes of pages dropped with them.

@@ -306,11 +306,9 @@ int mp_cache_shrink(struct mp_cache *c)
 		(void)mpp_work_finish(&work);
 	} while (slot != NULL && mpp_slot_count(slot) > 0);
 	mpp_work_init(&work);
-	mpp_lock_acquire(&t->lock); /* no thread is cut by a fork while it strips */
 	mpp_cache_unkeep(c);
-	mpp_cache_strip(c, &work.surplus, &work.faults);
-	mpp_lock_release(&t->lock);
-	(void)mpp_work_finish(&work);
+	(void)mpp_work_strip(c, &work);
+	mpp_faults_report(&work.faults);
 	mpp_lock_acquire(&c->lock);
 	left = c->slabs != 0;
 	mpp_lock_release(&c->lock);

@@ -18,6 +18,7 @@
 #include "large.h"
 #include "meta.h"
 #include "os.h"
+#include "purge.h"
 #include "report.h"
 #include "thread.h"
 #include "walk.h"
@@ -60,6 +61,7 @@ static void in_child(void)
 	mpp_thread_after_fork();
 	mpp_registry_after_fork();
 	mpp_guard_after_fork();
+	mpp_purge_after_fork();
 	for (unsigned id = 1; id < mpp_registry_end_locked(); id++)
 		if (mpp_registry_get(id) != NULL && mpp_registry_get(id)->counted)
 			count_again(mpp_registry_get(id));

@@ -14,6 +14,7 @@
 #include "large.h"
 #include "object.h"
 #include "os.h"
+#include "purge.h"
 #include "reclaim.h"
 #include "spancache.h"
 
@@ -28,8 +29,10 @@ static void *fail(int error)
 
 static void *large_new(size_t size, size_t align, bool *zeroed)
 {
-	void *p = mpp_large_alloc(size, align, zeroed);
+	void *p;
 
+	mpp_purge_poke();
+	p = mpp_large_alloc(size, align, zeroed);
 	if (p == NULL) {
 		(void)mpp_reclaim(0, true);
 		p = mpp_large_alloc(size, align, zeroed);

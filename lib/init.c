@@ -21,6 +21,7 @@
 #include "magazine.h"
 #include "options.h"
 #include "os.h"
+#include "purge.h"
 #include "spancache.h"
 #include "text.h"
 
@@ -208,5 +209,7 @@ bool mpp_init_slow(void)
 static __attribute__((constructor(101))) void start(void)
 {
 	(void)mpp_init();
+	if (mpp_options.purge != 0)
+		mpp_purge_init(mpp_options.purge);
 }
 #endif

@@ -218,7 +218,7 @@ static size_t purge_span_locked(struct mpp_span *s)
 	return done ? bytes : 0;
 }
 
-static size_t purge_locked(size_t bytes, bool any_age)
+static size_t purge_locked(size_t bytes, unsigned age)
 {
 	uint32_t now = (uint32_t)mpp_os_clock_ms();
 	size_t done = 0, rounds = 0;
@@ -227,7 +227,7 @@ static size_t purge_locked(size_t bytes, bool any_age)
 		struct mpp_span *s = mpp_container(mpp_spans_aged.next, struct mpp_span, age);
 		size_t n;
 
-		if (!any_age && now - s->freed_at < MPP_KEEP_MS)
+		if (now - s->freed_at < age)
 			break;
 		n = purge_span_locked(s);
 		done += n;
@@ -244,13 +244,13 @@ static void settle_locked(void)
 	size_t bound = mpp_max(MPP_KEEP_MIN, high);
 
 	if (mpp_spans_kept > bound)
-		(void)purge_locked(mpp_spans_kept - bound + bound / 8, true);
+		(void)purge_locked(mpp_spans_kept - bound + bound / 8, 0);
 	if (now - scanned_at < SCAN_MS)
 		return;
 	scanned_at = now;
 	high = mpp_max(in_use, high - high / 16);
 	if (mpp_spans_kept > 0)
-		(void)purge_locked(SIZE_MAX, false);
+		(void)purge_locked(SIZE_MAX, MPP_KEEP_MS);
 }
 
 size_t mpp_large_purge(size_t bytes)
@@ -258,9 +258,17 @@ size_t mpp_large_purge(size_t bytes)
 	size_t done;
 
 	mpp_lock_acquire(&lock);
-	done = purge_locked(bytes == 0 ? SIZE_MAX : bytes, true);
+	done = purge_locked(bytes == 0 ? SIZE_MAX : bytes, 0);
 	mpp_lock_release(&lock);
 	return done;
+}
+
+void mpp_large_age(unsigned ms)
+{
+	mpp_lock_acquire(&lock);
+	high = mpp_max(in_use, high / 2);
+	(void)purge_locked(SIZE_MAX, ms);
+	mpp_lock_release(&lock);
 }
 
 /* ---- allocation */

@@ -71,6 +71,9 @@ void mpp_large_fault(struct mpp_fault *f, enum mp_error_kind kind, const void *p
 /* Give pages of free spans back until at least bytes are, 0 for all.  Returns the bytes. */
 size_t mpp_large_purge(size_t bytes);
 
+/* The same for spans that were free for ms milliseconds; called when a program may be idle. */
+void mpp_large_age(unsigned ms);
+
 struct mpp_large_stats {
 	size_t live;		/* spans */
 	size_t in_use;		/* bytes */

@@ -66,6 +66,16 @@ size_t mpp_work_finish(struct mpp_work *work)
 	return bytes;
 }
 
+size_t mpp_work_strip(struct mp_cache *c, struct mpp_work *work)
+{
+	struct mpp_thread *t = mpp_thread_get();
+
+	mpp_lock_acquire(&t->lock); /* no thread is cut by a fork while it strips */
+	mpp_cache_strip(c, &work->surplus, &work->faults);
+	mpp_lock_release(&t->lock);
+	return mpp_work_retire(work);
+}
+
 uint32_t mpp_magazine_max(size_t slot)
 {
 	size_t n = MPP_MAGAZINE_BYTES / slot, max = 1;

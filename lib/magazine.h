@@ -36,6 +36,12 @@ size_t mpp_work_finish(struct mpp_work *work);
 /* The slabs only. */
 size_t mpp_work_retire(struct mpp_work *work);
 
+/*
+ * Give back the empty slabs that c keeps but need not; no lock held.  Faults stay in work: a
+ * handler may leave by longjmp, and the caller has pinned the cache.  Returns the bytes.
+ */
+size_t mpp_work_strip(struct mp_cache *c, struct mpp_work *work);
+
 /* The most objects of slot bytes that a magazine may hold; 0 for none at all. */
 uint32_t mpp_magazine_max(size_t slot);
 

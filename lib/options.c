@@ -194,6 +194,17 @@ static void parse_guard(struct mpp_options *o, const char *s)
 		o->guard_rate = (unsigned)rate;
 }
 
+static void parse_purge(struct mpp_options *o, const char *s)
+{
+	const char *rest;
+	uint64_t ms;
+
+	if (parse_number(s, "", &ms, &rest) && ms <= UINT32_MAX)
+		o->purge = (unsigned)ms;
+	else
+		warn("MEMPOOL_PURGE", s, strlen(s), "is no number of milliseconds");
+}
+
 static void parse_leaks(struct mpp_options *o, const char *s)
 {
 	size_t n = strlen(s);
@@ -257,6 +268,8 @@ void mpp_options_parse(struct mpp_options *o, const struct mpp_environment *e)
 		parse_fail(o, e->fail);
 	if (e->tools != NULL)
 		parse_tools(o, e->tools);
+	if (e->purge != NULL)
+		parse_purge(o, e->purge);
 }
 
 void mpp_options_read(void)
@@ -270,6 +283,7 @@ void mpp_options_read(void)
 		.leaks = mpp_os_env("MEMPOOL_LEAKS"),
 		.fail = mpp_os_env("MEMPOOL_FAIL"),
 		.tools = mpp_os_env("MEMPOOL_TOOLS"),
+		.purge = mpp_os_env("MEMPOOL_PURGE"),
 	};
 
 	mpp_options_parse(&mpp_options, &e);

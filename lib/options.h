@@ -40,6 +40,7 @@ struct mpp_options {
 	bool tools_off;		/* MEMPOOL_TOOLS=off: memory checkers are not told of objects */
 	enum mpp_leaks leaks;	/* MEMPOOL_LEAKS */
 	size_t limit;		/* MEMPOOL_LIMIT, bytes; 0 is none */
+	unsigned purge;		/* MEMPOOL_PURGE, milliseconds; 0 is never */
 	char stats_file[256];	/* MEMPOOL_STATS=exit:file; empty is standard error */
 
 	unsigned blocks;	/* of MEMPOOL_DEBUG */
@@ -74,6 +75,7 @@ struct mpp_environment {
 	const char *leaks;
 	const char *fail;
 	const char *tools;
+	const char *purge;
 };
 
 /* Parse them into *o; for tests. */

@@ -126,6 +126,14 @@ void mpp_os_on_fault(void (*fn)(const void *address, enum mpp_os_access access))
 /* Give the processor to another thread. */
 void mpp_os_yield(void);
 
+void mpp_os_sleep(unsigned ms);
+
+/*
+ * Run fn(arg) in another thread, which nobody waits for and in which no signal is handled.  False
+ * if there can be none.  May allocate.
+ */
+bool mpp_os_thread_start(void *(*fn)(void *arg), void *arg);
+
 /*
  * Run at_exit(value) when the calling thread ends, if value was armed in it.
  * mpp_os_thread_init() once, before the first arm.

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,6 +318,34 @@ void mpp_os_wake(_Atomic uint32_t *word)
 void mpp_os_yield(void)
 {
 	sched_yield();
+}
+
+void mpp_os_sleep(unsigned ms)
+{
+	struct timespec ts = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+	int saved = errno;
+
+	(void)nanosleep(&ts, NULL);
+	errno = saved;
+}
+
+bool mpp_os_thread_start(void *(*fn)(void *arg), void *arg)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int saved = errno, error;
+
+	if (mpp_os_refused() || pthread_attr_init(&attr) != 0)
+		return false;
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&thread, &attr, fn, arg);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attr);
+	errno = saved;
+	return error == 0;
 }
 
 static pthread_key_t exit_key;

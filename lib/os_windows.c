@@ -371,6 +371,45 @@ void mpp_os_yield(void)
 	SwitchToThread();
 }
 
+void mpp_os_sleep(unsigned ms)
+{
+	Sleep(ms);
+}
+
+struct thread_start {
+	void *(*fn)(void *arg);
+	void *arg;
+};
+
+static DWORD WINAPI run_thread(void *from)
+{
+	struct thread_start s = *(struct thread_start *)from;
+
+	HeapFree(GetProcessHeap(), 0, from);
+	(void)s.fn(s.arg);
+	return 0;
+}
+
+bool mpp_os_thread_start(void *(*fn)(void *arg), void *arg)
+{
+	struct thread_start *s;
+	HANDLE thread;
+
+	if (mpp_os_refused())
+		return false;
+	s = HeapAlloc(GetProcessHeap(), 0, sizeof(*s));
+	if (s == NULL)
+		return false;
+	*s = (struct thread_start){ fn, arg };
+	thread = CreateThread(NULL, 0, run_thread, s, 0, NULL);
+	if (thread == NULL) {
+		HeapFree(GetProcessHeap(), 0, s);
+		return false;
+	}
+	CloseHandle(thread);
+	return true;
+}
+
 /* ---- the end of threads and of the process */
 
 static char gone; /* its address: the thread's end has come by */

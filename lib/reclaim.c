@@ -10,20 +10,14 @@
 #include "init.h"
 #include "large.h"
 #include "object.h"
+#include "purge.h"
 
 #include <errno.h>
 
 /* Wholly free slabs of one cache go to the chunk layer. */
 static int strip_cache(struct mp_cache *c, void *arg)
 {
-	struct mpp_thread *t = mpp_thread_get();
-	struct mpp_work *work = arg;
-
-	mpp_lock_acquire(&t->lock); /* as in mp_cache_shrink() */
-	mpp_cache_strip(c, &work->surplus, &work->faults);
-	mpp_lock_release(&t->lock);
-	/* reports wait: a handler may leave by longjmp, and the cache is pinned */
-	(void)mpp_work_retire(work);
+	(void)mpp_work_strip(c, arg);
 	return 0;
 }
 
@@ -53,6 +47,7 @@ void *mpp_reclaim_alloc(struct mp_cache *c, size_t asked)
 	bool at_limit = false;
 	void *obj = NULL;
 
+	mpp_purge_poke();
 	if (mpp_likely(c->fail == NULL) || !mpp_fail_now(c->fail)) {
 		obj = mpp_object_alloc(c, asked, &at_limit);
 		if (mpp_unlikely(obj == NULL) && !at_limit) {
@@ -65,6 +60,13 @@ void *mpp_reclaim_alloc(struct mp_cache *c, size_t asked)
 	mpp_cache_count_failed(c);
 	errno = ENOMEM;
 	return NULL;
+}
+
+int mp_set_purge(unsigned ms)
+{
+	if (!mpp_init())
+		return -ENOMEM;
+	return mpp_purge_set(ms) ? 0 : -EAGAIN;
 }
 
 size_t mp_reclaim(size_t bytes)

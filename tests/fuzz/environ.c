@@ -141,16 +141,16 @@ static void check_warnings(int fd)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct mpp_options o;
-	static char value[7][VALUE], name[VALUE];
+	static char value[8][VALUE], name[VALUE];
 	static FILE *warnings;
 	struct fz_input in = { data, size, 0 };
-	const char *v[7];
+	const char *v[8];
 	int saved;
 
 	if (warnings == NULL)
 		warnings = tmpfile();
 	fz_check(warnings != NULL);
-	for (size_t i = 0; i < 7; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		v[i] = fz_more(&in) ? value[i] : NULL;
 		read_value(&in, value[i]);
 	}
@@ -159,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	saved = dup(2);
 	fz_check(saved >= 0 && dup2(fileno(warnings), 2) == 2);
 	fz_call(mpp_options_parse(&o, &(struct mpp_environment){ v[0], v[1], v[2], v[3], v[4],
-								 v[5], v[6], NULL }));
+								 v[5], v[6], NULL, v[7] }));
 	fz_check(dup2(saved, 2) == 2);
 	close(saved);
 	check_warnings(fileno(warnings));

@@ -85,6 +85,8 @@ START_TEST(limit)
 	expect("MEMPOOL_LIMIT=99999999999999999999999",
 	       "mempool: MEMPOOL_LIMIT: \"99999999999999999999999\" is no number of bytes, ignored\n",
 	       PLAIN);
+	expect("MEMPOOL_PURGE=2s",
+	       "mempool: MEMPOOL_PURGE: \"2s\" is no number of milliseconds, ignored\n", PLAIN);
 	expect("MEMPOOL_LIMIT=-5", "mempool: MEMPOOL_LIMIT: \"-5\" is no number of bytes, ignored\n",
 	       PLAIN);
 }

@@ -666,6 +666,18 @@ static void set_limit(void)
 	mp_free(p);
 }
 
+/* Refused, it is as if nothing had been asked for. */
+static void set_purge(void)
+{
+	int error;
+
+	oom_arm();
+	error = mp_set_purge(3600000);
+	oom_check(error == 0 || error == -EAGAIN);
+	oom_disarm();
+	oom_check(mp_set_purge(0) == 0);
+}
+
 static void get_stats(void)
 {
 	struct mp_stats s = { .struct_size = sizeof(s) };
@@ -820,6 +832,7 @@ const struct oom_case oom_cases[] = {
 	{ "mp_reclaim", reclaim },
 	{ "mp_set_error_handler", set_error_handler },
 	{ "mp_set_limit", set_limit },
+	{ "mp_set_purge", set_purge },
 	{ "mp_slabinfo_print", slabinfo_print },
 	{ "mp_stats_print_json", stats_print_json },
 	{ "mp_thread_flush", thread_flush },

@@ -36,7 +36,7 @@ static unsigned letters(const char *value, const char *name)
 START_TEST(nothing)
 {
 	struct mpp_environment unset = { .debug = NULL };
-	struct mpp_environment empty = { "", "", "", "", "", "", "", "" };
+	struct mpp_environment empty = { "", "", "", "", "", "", "", "", "" };
 
 	mpp_options_parse(&o, &unset);
 	ck_assert(!o.report_only && !o.stats_at_exit && o.blocks == 0 && o.limit == 0);
@@ -44,6 +44,23 @@ START_TEST(nothing)
 	ck_assert(!o.report_only && !o.stats_at_exit && o.blocks == 0 && o.limit == 0);
 	ck_assert(o.guard_rate == 0 && o.leaks == MPP_LEAKS_IGNORE && o.fail == MPP_FAIL_NEVER);
 	ck_assert(!o.tools_off);
+}
+END_TEST
+
+START_TEST(purge)
+{
+	parse((struct mpp_environment){ .purge = "250" });
+	ck_assert_uint_eq(o.purge, 250);
+	parse((struct mpp_environment){ .purge = "0" });
+	ck_assert_uint_eq(o.purge, 0);
+	parse((struct mpp_environment){ .purge = "4294967295" });
+	ck_assert_uint_eq(o.purge, UINT32_MAX);
+	parse((struct mpp_environment){ .purge = "4294967296" });
+	ck_assert_uint_eq(o.purge, 0);
+	parse((struct mpp_environment){ .purge = "10s" });
+	ck_assert_uint_eq(o.purge, 0);
+	parse((struct mpp_environment){ .purge = "" });
+	ck_assert_uint_eq(o.purge, 0);
 }
 END_TEST
 
@@ -228,6 +245,7 @@ END_TEST
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, nothing);
+	tcase_add_test(tc, purge);
 	tcase_add_test(tc, tools);
 	tcase_add_test(tc, all_letters);
 	tcase_add_test(tc, blocks);
