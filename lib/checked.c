@@ -18,14 +18,14 @@
 static const char at_alloc[] = "the allocation";
 static const char at_free[] = "the free";
 
-void mpp_checked_trace(const struct mp_cache *c, const void *obj, size_t asked, const char *what)
+void mpp_checked_trace(const char *cache, const void *obj, size_t asked, const char *what)
 {
 	char buf[160];
 	struct mpp_text t;
 
 	mpp_text_init(&t, buf, sizeof(buf));
 	mpp_text_add(&t, "mempool: trace: %s %p cache \"%s\" size %zu thread %u\n", what, obj,
-		     c->name, asked, mpp_os_thread_id());
+		     cache, asked, mpp_os_thread_id());
 	mpp_os_write(2, buf, t.len);
 }
 
@@ -143,7 +143,7 @@ bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked, struct mpp_fau
 			return false;
 	}
 	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
-		mpp_checked_trace(c, obj, asked, "alloc");
+		mpp_checked_trace(c->name, obj, asked, "alloc");
 	return true;
 }
 
@@ -191,6 +191,7 @@ mpp_inline bool take_back(struct mp_cache *c, const struct mpp_watched *o,
 			refuse(c, o, was, faults);
 		return false;
 	}
+	mpp_watch_note(o, MPP_USE_FREE); /* first: a report shows who found it */
 	if (mpp_unlikely(!is_whole(c, o, false, at_free, faults))) {
 		if (faults != NULL)
 			give_up(c, o);
@@ -198,7 +199,6 @@ mpp_inline bool take_back(struct mp_cache *c, const struct mpp_watched *o,
 			mpp_mark_set(mpp_watch_mark(o), MPP_MARK_LIVE);
 		return false;
 	}
-	mpp_watch_note(o, MPP_USE_FREE);
 	if (faults != NULL && mpp_watch_is_told(o->w)) /* to be written: zeroes */
 		mpp_annotate_show(o->obj, o->w->size);
 	mpp_watch_undress(o);
@@ -217,7 +217,7 @@ bool mpp_checked_in(struct mp_cache *c, void *obj)
 	struct mpp_watched o;
 
 	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
-		mpp_checked_trace(c, obj, mpp_checked_live(c, obj), "free");
+		mpp_checked_trace(c->name, obj, mpp_checked_live(c, obj), "free");
 	if (!mpp_watch_is_marked(&c->watch))
 		return true;
 	mpp_find_watched(c, obj, &o);

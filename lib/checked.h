@@ -22,7 +22,7 @@ bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked, struct mpp_fau
 bool mpp_checked_in(struct mp_cache *c, void *obj);
 
 /* The line that T asks for. */
-void mpp_checked_trace(const struct mp_cache *c, const void *obj, size_t asked, const char *what);
+void mpp_checked_trace(const char *cache, const void *obj, size_t asked, const char *what);
 
 /* Say what is wrong with the free of an object that was not marked live; errno is kept. */
 mpp_cold void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o,

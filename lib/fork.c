@@ -20,6 +20,7 @@
 #include "os.h"
 #include "purge.h"
 #include "report.h"
+#include "spanwatch.h"
 #include "thread.h"
 #include "walk.h"
 
@@ -28,6 +29,7 @@ static void prepare(void)
 	mpp_registry_lock();
 	mpp_thread_lock_all();
 	mpp_registry_lock_caches();
+	mpp_spanwatch_lock();
 	mpp_large_lock();
 	mpp_chunk_lock();
 	mpp_meta_lock();
@@ -42,6 +44,7 @@ static void release(void)
 	mpp_meta_unlock();
 	mpp_chunk_unlock();
 	mpp_large_unlock();
+	mpp_spanwatch_unlock();
 	mpp_registry_unlock_caches();
 	mpp_thread_unlock_all();
 	mpp_registry_unlock();

@@ -17,6 +17,7 @@
 #include "purge.h"
 #include "reclaim.h"
 #include "spancache.h"
+#include "spanwatch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -54,6 +55,21 @@ static mpp_noinline void *large_told(size_t size, size_t align, bool *zeroed)
 	return p;
 }
 
+/* With red zones, poison or notes. */
+static mpp_noinline void *large_watched(size_t size, size_t align, bool *zeroed)
+{
+	void *p;
+
+	mpp_object_poll();
+	mpp_purge_poke();
+	p = mpp_spanwatch_alloc(size, align, zeroed);
+	if (p == NULL) {
+		(void)mpp_reclaim(0, true);
+		p = mpp_spanwatch_alloc(size, align, zeroed);
+	}
+	return p != NULL ? p : fail(ENOMEM);
+}
+
 static void *large_alloc(size_t size, size_t align, bool *zeroed)
 {
 	size_t pages = mpp_spans_round(mpp_os_pages(size));
@@ -65,6 +81,8 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 		return fail(ENOMEM);
 	if (mpp_unlikely(mpp_annotate_tools != 0))
 		return large_told(size, align, zeroed);
+	if (mpp_unlikely(mpp_spanwatch_letters != 0))
+		return large_watched(size, align, zeroed);
 	if (mpp_likely(align <= mpp_os_page() && size <= MPP_SPAN_CACHE_MOST)) {
 		p = mpp_spans_pop(mpp_thread_get(), pages);
 		if (mpp_likely(p != NULL)) {
@@ -184,7 +202,7 @@ static void report(enum mp_error_kind kind, const struct mpp_found *found, const
 	if (found->cache != NULL)
 		mpp_cache_describe(f, found->cache, mpp_slab_of(found->head, &found->cache->g), p);
 	else if (found->code == MPP_CODE_LARGE)
-		mpp_large_fault(f, kind, p, found->head, where);
+		mpp_spanwatch_fault(f, kind, p, found->head, where);
 	else if (found->code == MPP_CODE_GUARD)
 		mpp_guard_describe(f, p);
 	mpp_faults_report(&faults);
@@ -218,6 +236,8 @@ static void free_large(void *p, const struct mpp_found *found)
 	size_t bytes = mpp_large_size(p, found->head), pages = bytes >> mpp_os_page_shift();
 	enum mpp_large_verdict verdict;
 
+	if (mpp_unlikely(mpp_spanwatch_letters != 0) && mpp_spanwatch_free(p, found->head))
+		return;
 	if (mpp_unlikely(mpp_annotate_tools != 0) && pages != 0) {
 		mpp_annotate_free(p, bytes, false);
 		pages = 0;
@@ -301,13 +321,26 @@ mpp_hit void mp_free(void *p)
 /* What is wrong with a pointer that is not the start of a live object. */
 static enum mp_error_kind kind_of(const struct mpp_found *found, const void *p)
 {
+	struct mpp_spanwatch o;
+
 	if (found->code == 0)
 		return MP_ERROR_BAD_FREE;
+	if (found->code == MPP_CODE_LARGE && mpp_spanwatch_letters != 0 &&
+	    mpp_spanwatch_find(p, found->head, &o))
+		return o.object == p ? MP_ERROR_DOUBLE_FREE : MP_ERROR_INTERIOR_POINTER;
 	if (found->code == MPP_CODE_LARGE && is_free_page(p, found->head))
 		return MP_ERROR_DOUBLE_FREE;
 	if (found->code == MPP_CODE_GUARD)
 		return mpp_guard_fault(p);
 	return MP_ERROR_INTERIOR_POINTER;
+}
+
+/* Bytes of the live span at p that the program may use; 0 if it is none. */
+static size_t large_usable(const void *p, void *head)
+{
+	if (mpp_annotate_tools != 0)
+		return mpp_large_asked(p, head);
+	return mpp_spanwatch_letters != 0 ? mpp_spanwatch_live(p, head) : mpp_large_size(p, head);
 }
 
 /* What the program may use at p, by its pointer; 0, and reported, if it is no live start. */
@@ -326,8 +359,7 @@ static size_t usable(const void *p, struct mpp_found *found, const char *where)
 		return 0;
 	}
 	if (found->code == MPP_CODE_LARGE) {
-		size = mpp_annotate_tools != 0 ? mpp_large_asked(p, found->head)
-					       : mpp_large_size(p, found->head);
+		size = large_usable(p, found->head);
 		if (size != 0)
 			return size;
 	}
@@ -379,7 +411,7 @@ static bool is_of_size(const struct claim *claim, const struct mpp_found *found,
 		return size <= found->cache->size;
 	if (found->cache != NULL)
 		return most <= have && mp_good_size(most) == have;
-	if (mpp_annotate_tools != 0)
+	if ((mpp_annotate_tools | mpp_spanwatch_letters) != 0)
 		return mpp_max(size, 1) == have;
 	if (claim->align > MP_MAX_FIXED_SIZE)
 		return size <= have;
@@ -448,8 +480,8 @@ void mp_free_aligned_sized(void *p, size_t align, size_t size)
 /* Where it is, or moved by page tables; NULL if it must be copied. */
 static void *resize_large(void *p, const struct mpp_found *found, size_t size)
 {
-	if (mpp_annotate_tools != 0) /* a stale pointer is to be seen */
-		return size == mpp_large_asked(p, found->head) ? p : NULL;
+	if ((mpp_annotate_tools | mpp_spanwatch_letters) != 0) /* a stale pointer is to be seen */
+		return size == large_usable(p, found->head) ? p : NULL;
 	if (size <= MP_MAX_FIXED_SIZE)
 		return NULL;
 	if (mpp_large_resize(p, found->head, mp_good_size(size)))

@@ -23,6 +23,7 @@
 #include "os.h"
 #include "purge.h"
 #include "spancache.h"
+#include "spanwatch.h"
 #include "text.h"
 
 #include <errno.h>
@@ -169,7 +170,9 @@ static bool start_core(void)
 		mpp_fail_init();
 		mpp_slab_set_secret((uintptr_t)mpp_os_entropy());
 		mpp_thread_init(mpp_magazine_empty);
-		mpp_spans_plain = !mpp_fail_large && mpp_annotate_tools == 0;
+		mpp_spanwatch_init();
+		mpp_spans_plain = !mpp_fail_large && mpp_annotate_tools == 0 &&
+				  mpp_spanwatch_letters == 0;
 		core_ready = true;
 	}
 	while (classes_made < MPP_CLASSES) {

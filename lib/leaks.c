@@ -17,6 +17,7 @@
 #include "options.h"
 #include "os.h"
 #include "spancache.h"
+#include "spanwatch.h"
 #include "text.h"
 #include "walk.h"
 
@@ -122,13 +123,24 @@ static struct group *find_group(struct leaks *leaks, const struct mpp_user *u)
 	return g;
 }
 
+static void add_to_group(struct leaks *leaks, const void *obj, size_t size,
+			 const struct mpp_user *user)
+{
+	struct group *g = find_group(leaks, user);
+
+	if (g->count++ == 0) {
+		g->first = obj;
+		g->user = *user;
+	}
+	g->bytes += size;
+}
+
 static int group_object(void *obj, void *arg)
 {
 	struct leaks *leaks = arg;
 	struct mpp_watched o;
 	struct mpp_user user, freed;
 	size_t size = leaks->c->size;
-	struct group *g;
 
 	if (!mpp_guard_noted(obj, &user, &freed)) {
 		if (!mpp_watch_keeps_users(&leaks->c->watch)) {
@@ -139,12 +151,7 @@ static int group_object(void *obj, void *arg)
 		mpp_watch_noted(&o, MPP_USE_ALLOC, &user);
 		size = leaks->c->watch.reach != 0 ? mpp_watch_asked(&o) : size;
 	}
-	g = find_group(leaks, &user);
-	if (g->count++ == 0) {
-		g->first = obj;
-		g->user = user;
-	}
-	g->bytes += size;
+	add_to_group(leaks, obj, size, &user);
 	return 0;
 }
 
@@ -177,15 +184,25 @@ static void print_groups(struct leaks *leaks)
 		mpp_text_add(leaks->t, "mempool:   %zu of them at other places\n", objects);
 }
 
-static void report_users(struct leaks *leaks)
+static void begin_groups(struct leaks *leaks)
 {
 	leaks->groups = NULL;
 	leaks->max = leaks->used = 0;
 	memset(&leaks->rest, 0, sizeof(leaks->rest));
-	(void)mpp_walk_live(leaks->c, group_object, leaks);
+}
+
+static void end_groups(struct leaks *leaks)
+{
 	print_groups(leaks);
 	if (leaks->groups != NULL)
 		mpp_meta_free(leaks->groups, leaks->max * sizeof(*leaks->groups));
+}
+
+static void report_users(struct leaks *leaks)
+{
+	begin_groups(leaks);
+	(void)mpp_walk_live(leaks->c, group_object, leaks);
+	end_groups(leaks);
 }
 
 /* ---- caches and spans */
@@ -220,6 +237,31 @@ static int report_cache(struct mp_cache *c, void *arg)
 	return 0;
 }
 
+/* Those that threads keep at hand, and those that wait, are not live; *span is what the program has. */
+static bool is_live(struct mpp_large_info *span)
+{
+	struct mpp_spanwatch o;
+
+	if (mpp_spanwatch_letters == 0)
+		return !mpp_spans_has(span->start);
+	if (!mpp_spanwatch_look(span->start, &o) || !o.live)
+		return false;
+	span->start = o.object;
+	span->size = o.asked;
+	return true;
+}
+
+static void report_span_users(struct leaks *leaks)
+{
+	struct mpp_spanwatch o;
+
+	begin_groups(leaks);
+	for (unsigned part = 0; part < MPP_SPANWATCH_PARTS; part++)
+		for (size_t n = 0; mpp_spanwatch_nth(part, n, &o); n++)
+			add_to_group(leaks, o.object, o.asked, &o.alloced);
+	end_groups(leaks);
+}
+
 static void report_large(struct leaks *leaks)
 {
 	struct mpp_large_info span = { .start = NULL };
@@ -231,15 +273,16 @@ static void report_large(struct leaks *leaks)
 	leaks->total += s.large_live;
 	mpp_text_add(leaks->t, "mempool: leak: large: %zu live, %zu bytes:", s.large_live,
 		     s.bytes_large);
-	/* those that threads keep at hand are not live */
 	while (shown < LEAKS_SHOWN && mpp_large_sample(&span, n, 1) == 1) {
 		n++;
-		if (mpp_spans_has(span.start))
+		if (!is_live(&span))
 			continue;
 		shown++;
 		mpp_text_add(leaks->t, " %p (%zu)", span.start, span.size);
 	}
 	mpp_text_add(leaks->t, s.large_live > shown ? " ...\n" : "\n");
+	if (mpp_spanwatch_letters & MPP_D_USERS)
+		report_span_users(leaks);
 }
 
 static size_t report(struct mpp_text *t)

@@ -183,7 +183,7 @@ static void *take_guarded(struct mp_cache *c, size_t asked)
 		return NULL;
 	obj = mpp_guard_alloc(c, asked);
 	if (obj != NULL && (c->watch.letters & MPP_D_TRACE))
-		mpp_checked_trace(c, obj, asked, "alloc");
+		mpp_checked_trace(c->name, obj, asked, "alloc");
 	return obj;
 }
 
@@ -510,7 +510,7 @@ static void free_guarded(struct mp_cache *c, void *p)
 	struct mpp_guarded o;
 
 	if (mpp_guard_look(p, &o) && o.live && (o.cache->watch.letters & MPP_D_TRACE))
-		mpp_checked_trace(o.cache, p, o.size, "free");
+		mpp_checked_trace(o.cache->name, p, o.size, "free");
 	mpp_guard_free(c, p);
 }
 

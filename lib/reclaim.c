@@ -11,6 +11,7 @@
 #include "large.h"
 #include "object.h"
 #include "purge.h"
+#include "spanwatch.h"
 
 #include <errno.h>
 
@@ -31,6 +32,7 @@ size_t mpp_reclaim(size_t bytes, bool refused)
 	mpp_thread_ask_flush();
 	if (t != &mpp_thread_shared)
 		(void)mpp_magazine_flush_all(t);
+	mpp_spanwatch_flush();
 	mpp_work_init(&work);
 	(void)mpp_registry_each(strip_cache, &work);
 	mpp_faults_report(&work.faults);

@@ -14,6 +14,7 @@
 #include "os.h"
 #include "report.h"
 #include "spancache.h"
+#include "spanwatch.h"
 #include "walk.h"
 
 #include <errno.h>
@@ -87,7 +88,7 @@ int mp_get_stats(struct mp_stats *out)
 {
 	struct mpp_chunk_stats chunks;
 	struct mpp_large_stats large;
-	size_t spans, span_bytes;
+	size_t spans, span_bytes, watched, watched_bytes;
 
 	if (out == NULL || out->struct_size != sizeof(*out))
 		return -EINVAL;
@@ -96,8 +97,9 @@ int mp_get_stats(struct mp_stats *out)
 	mpp_chunk_stats(&chunks);
 	mpp_large_stats(&large);
 	mpp_spans_count(&spans, &span_bytes);
-	spans = mpp_min(spans, large.live);
-	span_bytes = mpp_min(span_bytes, large.in_use);
+	mpp_spanwatch_count(&watched, &watched_bytes);
+	spans = mpp_min(spans + watched, large.live);
+	span_bytes = mpp_min(span_bytes + watched_bytes, large.in_use);
 	*out = (struct mp_stats){
 		.struct_size = sizeof(*out),
 		.caches = mpp_registry_count(),

@@ -18,6 +18,7 @@
 #include "object.h"
 #include "os.h"
 #include "spancache.h"
+#include "spanwatch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -319,23 +320,6 @@ static void look_in(struct mpp_thread *t, void *arg)
 	}
 }
 
-static int large_info(const void *ptr, const struct mpp_found *found, struct mp_object_info *out)
-{
-	struct mpp_large_info info;
-
-	if (!mpp_large_info(ptr, found->head, &info))
-		return -ENOENT;
-	out->cache_name = "large";
-	out->object = info.start;
-	out->object_size = out->asked = info.size;
-	out->offset = (uintptr_t)ptr - (uintptr_t)info.start;
-	out->slab = info.region;
-	out->state = !info.live			    ? MP_OBJECT_FREE :
-		     mpp_spans_has(info.start) ? MP_OBJECT_CACHED :
-						 MP_OBJECT_LIVE;
-	return 0;
-}
-
 static void tell_user(const struct mpp_user *u, struct mp_object_user *out)
 {
 	if (u->thread == 0)
@@ -345,6 +329,41 @@ static void tell_user(const struct mpp_user *u, struct mp_object_user *out)
 	out->frames = u->frames < MPP_FRAMES ? u->frames : MPP_FRAMES;
 	for (unsigned i = 0; i < out->frames; i++)
 		out->stack[i] = (void *)u->stack[i];
+}
+
+static int watched_span_info(const void *ptr, const struct mpp_large_info *info,
+			     const struct mpp_spanwatch *o, struct mp_object_info *out)
+{
+	if ((uintptr_t)ptr < (uintptr_t)o->object)
+		return -ENOENT;
+	out->object = o->object;
+	out->object_size = out->asked = o->asked;
+	out->offset = (uintptr_t)ptr - (uintptr_t)o->object;
+	out->slab = info->region;
+	out->state = o->live ? MP_OBJECT_LIVE : MP_OBJECT_FREE;
+	tell_user(&o->alloced, &out->allocated);
+	tell_user(&o->freed, &out->freed);
+	return 0;
+}
+
+static int large_info(const void *ptr, const struct mpp_found *found, struct mp_object_info *out)
+{
+	struct mpp_large_info info;
+	struct mpp_spanwatch watched;
+
+	if (!mpp_large_info(ptr, found->head, &info))
+		return -ENOENT;
+	out->cache_name = "large";
+	if (mpp_spanwatch_letters != 0 && mpp_spanwatch_look(info.start, &watched))
+		return watched_span_info(ptr, &info, &watched, out);
+	out->object = info.start;
+	out->object_size = out->asked = info.size;
+	out->offset = (uintptr_t)ptr - (uintptr_t)info.start;
+	out->slab = info.region;
+	out->state = !info.live			    ? MP_OBJECT_FREE :
+		     mpp_spans_has(info.start) ? MP_OBJECT_CACHED :
+						 MP_OBJECT_LIVE;
+	return 0;
 }
 
 /* What is noted of an object that is watched. */
