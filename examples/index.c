@@ -11,18 +11,15 @@
  * takes the index down and sends its figures to the parent through a pipe.
  */
 #define _POSIX_C_SOURCE 200809L
-#define _DARWIN_C_SOURCE 1 /* for what macOS hides otherwise */
 
 #include "index.h"
 #include "index_alloc.h"
+#include "index_system.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,6 +49,10 @@ struct figures {
 	uint64_t checksum;		/* of all results */
 };
 
+/* What all runs of this program are about. */
+static struct corpus corpus;
+static struct options options;
+
 static const char *const default_queries[] = {
 	"memory AND free", "allocat*", "copyright AND notice AND warranty", "thread OR process",
 	"lock* AND thread* AND memory", NULL,
@@ -69,29 +70,15 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* The most memory this process ever had resident, in bytes. */
-static double peak_memory(void)
-{
-	struct rusage usage;
-
-	if (getrusage(RUSAGE_SELF, &usage) != 0)
-		die("getrusage: %s", strerror(errno));
-#ifdef __APPLE__
-	return (double)usage.ru_maxrss;
-#else
-	return (double)usage.ru_maxrss * 1024;
-#endif
-}
-
-static uint64_t run_queries(const struct index *index, const struct options *options, bool show)
+static uint64_t run_queries(const struct index *index, bool show)
 {
 	uint64_t sum = 0;
 
 	if (show)
 		printf("queries:\n");
-	for (const char **query = options->queries; *query != NULL; query++)
+	for (const char **query = options.queries; *query != NULL; query++)
 		sum = sum * 31 + query_run(index, *query, show);
-	return sum * 31 + query_top(index, options->top, show);
+	return sum * 31 + query_top(index, options.top, show);
 }
 
 static void show_caches(const struct figures *f)
@@ -106,19 +93,17 @@ static void show_caches(const struct figures *f)
 	printf("\n");
 }
 
-/* In the child. */
-static void run(const struct corpus *corpus, const struct options *options, bool show,
-		struct figures *f)
+static void run(bool show, struct figures *f)
 {
 	struct index index;
 	double start = now(), built, queried;
 	unsigned caches;
 
 	alloc_start();
-	index_build(&index, corpus, options->threads, options->repeat);
+	index_build(&index, &corpus, options.threads, options.repeat);
 	built = now();
 	progress_end();
-	f->checksum = run_queries(&index, options, show);
+	f->checksum = run_queries(&index, show);
 	queried = now();
 	f->terms = index_count_terms(&index);
 	f->postings = index_count_postings(&index);
@@ -131,53 +116,25 @@ static void run(const struct corpus *corpus, const struct options *options, bool
 	f->value[BUILD] = built - start;
 	f->value[QUERY] = queried - built;
 	f->value[TOGETHER] = f->value[BUILD] + f->value[QUERY] + f->value[TEARDOWN];
-	f->value[PEAK] = peak_memory();
+	f->value[PEAK] = system_peak_memory();
 	if (show && !alloc_on_malloc)
 		printf("taken down: 0 live objects, %u caches destroyed\n", caches);
 }
 
-static void run_child(const struct corpus *corpus, const struct options *options, bool show,
-		      int pipe_end)
+/* A job of system_run(): one round on one of the two. */
+enum { JOB_SHOW = 1, JOB_MALLOC = 2, JOB_ROUND = 4 };
+
+/* In the child. */
+static void do_job(int job, void *result)
 {
-	struct figures f = { 0 };
+	unsigned rounds = options.rounds > 0 ? options.rounds : 1;
+	char what[80];
 
-	run(corpus, options, show, &f);
-	if (write(pipe_end, &f, sizeof(f)) != (ssize_t)sizeof(f))
-		die("cannot hand on the figures: %s", strerror(errno));
-	exit(0);
-}
-
-/* A run in a process of its own, so that each begins with fresh memory. */
-static void run_process(const struct corpus *corpus, const struct options *options, bool show,
-			struct figures *f)
-{
-	int ends[2], status;
-	ssize_t n;
-	pid_t pid;
-
-	fflush(NULL);
-	if (pipe(ends) != 0)
-		die("cannot make a pipe: %s", strerror(errno));
-	pid = fork();
-	if (pid < 0)
-		die("cannot fork: %s", strerror(errno));
-	if (pid == 0)
-		run_child(corpus, options, show, ends[1]);
-	close(ends[1]);
-	n = read(ends[0], f, sizeof(*f));
-	close(ends[0]);
-	if (waitpid(pid, &status, 0) != pid)
-		die("cannot wait for a run: %s", strerror(errno));
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)
-		exit(1); /* nobody reads on */
-	if (WIFSIGNALED(status))
-		die("a run ended with signal %d", WTERMSIG(status));
-	if (WEXITSTATUS(status) == 1)
-		exit(1); /* it has said why */
-	if (status != 0)
-		die("a run ended with status %d", WEXITSTATUS(status));
-	if (n != (ssize_t)sizeof(*f))
-		die("a run sent no figures");
+	alloc_on_malloc = (job & JOB_MALLOC) != 0;
+	snprintf(what, sizeof(what), "round %d of %u, on %s", job / JOB_ROUND + 1, rounds,
+		 alloc_on_malloc ? "malloc" : "libmempool");
+	progress_start(what);
+	run((job & JOB_SHOW) != 0, result);
 }
 
 /* ------------------------------------------------------------------------
@@ -234,28 +191,24 @@ static void check_same(const struct figures *a, const struct figures *b)
 }
 
 /* The first run on libmempool shows its results. */
-static void compare(const struct corpus *corpus, const struct options *options)
+static void compare(char **argv)
 {
 	static struct figures figures[2][ROUNDS_MAX];
-	unsigned rounds = options->rounds > 0 ? options->rounds : 1;
-	unsigned subjects = options->rounds > 0 && !options->on_malloc ? 2 : 1;
-	char what[80];
+	unsigned rounds = options.rounds > 0 ? options.rounds : 1;
+	unsigned subjects = options.rounds > 0 && !options.on_malloc ? 2 : 1;
 
 	for (unsigned i = 0; i < rounds; i++) {
 		for (unsigned j = 0; j < subjects; j++) {
 			/* Who goes first takes turns, too. */
-			unsigned subject = subjects == 2 ? (i + j) % 2 : options->on_malloc;
-			bool show = i == 0 && j == 0;
+			unsigned subject = subjects == 2 ? (i + j) % 2 : options.on_malloc;
+			int job = (int)i * JOB_ROUND + (subject == 1 ? JOB_MALLOC : 0) +
+				  (i == 0 && j == 0 ? JOB_SHOW : 0);
 
-			alloc_on_malloc = subject == 1;
-			snprintf(what, sizeof(what), "round %u of %u, on %s", i + 1, rounds,
-				 subject == 1 ? "malloc" : "libmempool");
-			progress_start(what);
-			run_process(corpus, options, show, &figures[subject][i]);
+			system_run(argv, do_job, job, &figures[subject][i], sizeof(struct figures));
 			progress_end();
-			check_same(&figures[subject][i], &figures[options->on_malloc][0]);
+			check_same(&figures[subject][i], &figures[options.on_malloc][0]);
 		}
-		if (options->on_malloc)
+		if (options.on_malloc)
 			break;
 	}
 	if (subjects == 2)
@@ -303,9 +256,9 @@ static unsigned number(const char *option, const char *text, unsigned min, unsig
 
 static unsigned default_threads(void)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = system_processors();
 
-	return n < 2 ? 2 : n > 16 ? 16 : (unsigned)n;
+	return n < 2 ? 2 : n > 16 ? 16 : n;
 }
 
 static void take_option(struct options *o, int option, size_t *queries)
@@ -370,38 +323,51 @@ static void parse(struct options *o, int argc, char **argv)
 		memcpy(o->queries, default_queries, sizeof(default_queries));
 }
 
-static void show_corpus(const struct corpus *corpus, const struct options *options)
+static void show_corpus(void)
 {
-	bool small = (double)corpus->bytes < MIB;
+	bool small = (double)corpus.bytes < MIB;
 
-	printf("%zu text%s, %.1f %s", corpus->count, corpus->count == 1 ? "" : "s",
-	       (double)corpus->bytes / (small ? KIB : MIB), small ? "KiB" : "MiB");
-	if (options->repeat > 1)
-		printf(", each taken %u times", options->repeat);
-	printf("; %u thread%s\n\n", options->threads, options->threads == 1 ? "" : "s");
+	printf("%zu text%s, %.1f %s", corpus.count, corpus.count == 1 ? "" : "s",
+	       (double)corpus.bytes / (small ? KIB : MIB), small ? "KiB" : "MiB");
+	if (options.repeat > 1)
+		printf(", each taken %u times", options.repeat);
+	printf("; %u thread%s\n\n", options.threads, options.threads == 1 ? "" : "s");
 }
 
-int main(int argc, char **argv)
+/* The texts, and how often each is taken. */
+static void gather(char **names)
 {
-	struct options options;
-	struct corpus corpus;
 	size_t repeat;
 
-	parse(&options, argc, argv);
-	if (isatty(STDERR_FILENO))
-		progress_mode = PROGRESS_LINE;
-	else if (options.progress)
-		progress_mode = PROGRESS_LINES;
-
-	corpus_gather(&corpus, argv + optind, (size_t)options.limit << 20);
+	corpus_gather(&corpus, names, (size_t)options.limit << 20);
 	repeat = options.repeat;
 	if (repeat == 0)
 		repeat = SMALL_CORPUS / corpus.bytes < 64 ? SMALL_CORPUS / corpus.bytes + 1 : 64;
 	options.repeat = (unsigned)repeat;
 	if (corpus.count > UINT32_MAX / repeat)
 		die("too many texts");
-	show_corpus(&corpus, &options);
-	compare(&corpus, &options);
+}
+
+static void choose_progress(void)
+{
+	if (isatty(STDERR_FILENO))
+		progress_mode = PROGRESS_LINE;
+	else if (options.progress)
+		progress_mode = PROGRESS_LINES;
+}
+
+int main(int argc, char **argv)
+{
+	struct figures figures;
+
+	parse(&options, argc, argv);
+	if (!system_is_again()) /* these texts were read before */
+		choose_progress();
+	gather(argv + optind);
+	choose_progress();
+	system_continue(do_job, &figures, sizeof(figures));
+	show_corpus();
+	compare(argv);
 	corpus_free(&corpus);
 	free(options.queries);
 	return 0;

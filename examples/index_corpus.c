@@ -7,17 +7,14 @@
 
 #include "index.h"
 #include "index_alloc.h"
+#include "index_system.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 /* A growing list of paths.  The corpus is gathered once for all runs and not
  * part of what is compared, so this file uses malloc. */
@@ -84,16 +81,15 @@ static bool list_directory(struct paths *paths, const char *directory)
 static bool find_files(struct paths *files, const char *directory)
 {
 	struct paths entries = { 0 };
-	struct stat st;
 
 	if (!list_directory(&entries, directory))
 		return false;
 	for (size_t i = 0; i < entries.count; i++) {
-		if (lstat(entries.path[i], &st) != 0)
-			continue;
-		if (S_ISDIR(st.st_mode))
+		enum system_kind kind = system_kind_of(entries.path[i]);
+
+		if (kind == SYSTEM_DIRECTORY)
 			(void)find_files(files, entries.path[i]);
-		else if (S_ISREG(st.st_mode))
+		else if (kind == SYSTEM_FILE)
 			paths_add(files, "", entries.path[i]);
 	}
 	paths_free(&entries);
@@ -111,7 +107,7 @@ static bool copy_plain(int from, int to)
 
 	while ((n = read(from, buffer, sizeof(buffer))) > 0) {
 		for (ssize_t done = 0, put; done < n; done += put) {
-			put = write(to, buffer + done, (size_t)(n - done));
+			put = write(to, buffer + done, (unsigned)(n - done));
 			if (put < 0)
 				die("cannot write the temporary file: %s", strerror(errno));
 		}
@@ -119,32 +115,12 @@ static bool copy_plain(int from, int to)
 	return n == 0;
 }
 
-/* Have gzip write the text of from to the file to. */
 static bool copy_gzip(int from, int to)
 {
-	char *argv[] = { (char[]){ "gzip" }, (char[]){ "-dc" }, NULL };
-	posix_spawn_file_actions_t actions;
-	int error, status;
-	pid_t pid;
+	int error = system_gunzip(from, to);
 
-	if (posix_spawn_file_actions_init(&actions) != 0 ||
-	    posix_spawn_file_actions_adddup2(&actions, from, 0) != 0 ||
-	    posix_spawn_file_actions_adddup2(&actions, to, 1) != 0 ||
-	    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0) != 0)
-		die("out of memory");
-	error = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (error != 0) {
-		no_gzip = true;
-		return false;
-	}
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			die("cannot wait for gzip: %s", strerror(errno));
-	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		no_gzip = true;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	no_gzip = error < 0;
+	return error == 0;
 }
 
 static bool is_roff(const char *path)
@@ -184,7 +160,7 @@ static const char *corpus_read(struct corpus *corpus, const char *name, const ch
 
 	if (gz && no_gzip)
 		return "there is no gzip to read it";
-	from = open(path, O_RDONLY | O_CLOEXEC);
+	from = open(path, system_open_flags);
 	if (from < 0)
 		return strerror(errno);
 	errno = 0;
@@ -299,7 +275,7 @@ static void gather_named(struct corpus *corpus, const char *name)
 
 void corpus_gather(struct corpus *corpus, char **names, size_t limit)
 {
-	*corpus = (struct corpus){ .store = tmpfile() };
+	*corpus = (struct corpus){ .store = system_temporary_file() };
 	if (corpus->store == NULL)
 		die("cannot make a temporary file: %s", strerror(errno));
 	progress_start("reading texts");

@@ -11,6 +11,7 @@
 
 #include "index.h"
 #include "index_alloc.h"
+#include "index_system.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -272,7 +273,6 @@ static void merge_words(struct builder *b, uint32_t doc)
 
 static void read_text(struct builder *b, const struct text *text)
 {
-	int fd = fileno(b->index->corpus->store);
 	size_t done = 0;
 
 	if (b->room < text->size) {
@@ -281,8 +281,8 @@ static void read_text(struct builder *b, const struct text *text)
 		b->room = text->size;
 	}
 	while (done < text->size) {
-		ssize_t n = pread(fd, b->text + done, text->size - done,
-				  (off_t)(text->offset + (long long)done));
+		long n = system_read_at(b->index->corpus->store, b->text + done,
+					text->size - done, text->offset + (long long)done);
 
 		if (n <= 0)
 			die("cannot read the temporary file: %s",
