@@ -51,7 +51,51 @@ uint32_t mpp_os_ask_page(void)
 	return shift;
 }
 
+/* ---- what only newer versions have; of modules that are in every process */
+
+typedef PVOID WINAPI virtual_alloc2(HANDLE process, PVOID at, SIZE_T size, ULONG type,
+				    ULONG protection, MEM_EXTENDED_PARAMETER *parameters,
+				    ULONG count);
+typedef BOOL WINAPI wait_on_address(volatile void *word, void *expected, SIZE_T size, DWORD ms);
+typedef void WINAPI wake_by_address(void *word);
+typedef BOOLEAN WINAPI shutdown_in_progress(void);
+
+/*
+ * Looked up at start-up: that takes the loader's lock, which a thread that ends holds
+ * while it waits for one of ours.  Until then, and in older versions, it is done without.
+ */
+static _Atomic(virtual_alloc2 *) map_function;			/* atomic: set once, or NULL */
+static _Atomic(wait_on_address *) wait_function;		/* atomic: as above */
+static _Atomic(wake_by_address *) wake_function;		/* atomic: as above */
+static _Atomic(shutdown_in_progress *) shutdown_function;	/* atomic: as above */
+
+static uintptr_t find(const char *module, const char *function)
+{
+	HMODULE m = GetModuleHandleA(module);
+
+	return m != NULL ? (uintptr_t)GetProcAddress(m, function) : 0;
+}
+
+static void find_functions(void)
+{
+	/* relaxed: code that was there before any thread of this process */
+	mpp_store_relaxed(&map_function,
+			  (virtual_alloc2 *)find("kernelbase.dll", "VirtualAlloc2"));
+	/* relaxed: as above */
+	mpp_store_relaxed(&shutdown_function,
+			  (shutdown_in_progress *)find("ntdll.dll", "RtlDllShutdownInProgress"));
+	/* relaxed: as above */
+	mpp_store_relaxed(&wake_function,
+			  (wake_by_address *)find("kernelbase.dll", "WakeByAddressSingle"));
+	/* relaxed: as above */
+	mpp_store_relaxed(&wait_function,
+			  (wait_on_address *)find("kernelbase.dll", "WaitOnAddress"));
+}
+
 /* ---- memory */
+
+/* Where reservations start, and what VirtualAlloc() aligns them to. */
+#define GRANULARITY (64 * MPP_KIB)
 
 #define TRIES 64
 
@@ -64,7 +108,7 @@ static void *map_plain(void *at, size_t size)
  * A reservation cannot be trimmed.  A larger one shows where an aligned one has room;
  * it is given up for that, and should another thread be quicker, once more.
  */
-static void *map_aligned(size_t size, size_t align)
+static void *map_by_trying(size_t size, size_t align)
 {
 	for (int i = 0; i < TRIES; i++) {
 		char *wide = VirtualAlloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS), *p;
@@ -79,32 +123,57 @@ static void *map_aligned(size_t size, size_t align)
 	return NULL;
 }
 
+static void *map_aligned(size_t size, size_t align)
+{
+	/* relaxed: see find_functions */
+	virtual_alloc2 *map = mpp_load_relaxed(&map_function);
+	MEM_ADDRESS_REQUIREMENTS where = { .Alignment = align };
+	MEM_EXTENDED_PARAMETER parameter = { .Pointer = &where };
+
+	parameter.Type = MemExtendedParameterAddressRequirements;
+	if (align <= GRANULARITY)
+		return map_plain(NULL, size);
+	if (size + align < size)
+		return NULL;
+	if (map != NULL)
+		return map(GetCurrentProcess(), NULL, size, MEM_RESERVE | MEM_COMMIT,
+			   PAGE_READWRITE, &parameter, 1);
+	return map_by_trying(size, align);
+}
+
 /*
  * Committed at once: that counts against the system's commit limit, and makes
- * nothing resident.  Reservations start at multiples of 64 KiB.
+ * nothing resident.
  */
 void *mpp_os_map(size_t size, size_t align)
 {
 	struct errors e = errors_save();
-	char *p = mpp_os_refused() ? NULL : map_plain(NULL, size);
+	char *p = mpp_os_refused() ? NULL : map_aligned(size, align);
 
-	if (p != NULL && ((uintptr_t)p & (align - 1)) != 0) {
-		VirtualFree(p, 0, MEM_RELEASE);
-		p = size + align < size ? NULL : map_aligned(size, align);
-	}
 	errors_restore(e);
 	return p;
+}
+
+/* Where the reservation that begins at p ends, whatever was done with its pages; or NULL. */
+static const char *end_of(const char *p)
+{
+	MEMORY_BASIC_INFORMATION info;
+	const char *at = p;
+
+	while (VirtualQuery(at, &info, sizeof(info)) != 0 && info.State != MEM_FREE &&
+	       info.AllocationBase == p)
+		at += info.RegionSize;
+	return at != p ? at : NULL;
 }
 
 /* Only a whole reservation can be released (reference: VirtualFree); of a part the pages go. */
 bool mpp_os_unmap(void *p, size_t size)
 {
 	struct errors e = errors_save();
-	MEMORY_BASIC_INFORMATION info;
 	bool done = false;
 
-	if (!mpp_os_refused() && VirtualQuery(p, &info, sizeof(info)) != 0) {
-		if (info.AllocationBase == p && info.RegionSize <= size)
+	if (!mpp_os_refused()) {
+		if (end_of(p) == (char *)p + size)
 			done = VirtualFree(p, 0, MEM_RELEASE) != 0;
 		else
 			done = VirtualFree(p, size, MEM_DECOMMIT) != 0;
@@ -281,61 +350,35 @@ void mpp_os_close(int fd)
 	errors_restore(e);
 }
 
-/* As abort() does, with its status, 3, but without its words on standard error. */
+/*
+ * As abort() does, with its status, 3, but without its words on standard error and, as
+ * elsewhere, without what a DLL registered with atexit(): the system runs that at the end of
+ * raise() too.
+ */
 _Noreturn void mpp_os_abort(void)
 {
-	raise(SIGABRT);
+	void (*handler)(int number) = signal(SIGABRT, SIG_DFL);
+
+	if (handler != SIG_DFL && handler != SIG_IGN && handler != SIG_ERR)
+		handler(SIGABRT);
 	TerminateProcess(GetCurrentProcess(), 3);
 	abort();
 }
 
 /* ---- waiting */
 
-typedef BOOL WINAPI wait_on_address(volatile void *word, void *expected, SIZE_T size, DWORD ms);
-typedef void WINAPI wake_by_address(void *word);
-typedef BOOLEAN WINAPI shutdown_in_progress(void);
-
-/*
- * What only newer versions have; of modules that are in every process.  Looked up at
- * start-up: that takes the loader's lock, which a thread that ends holds while it
- * waits for one of ours.
- */
-static _Atomic(wait_on_address *) wait_function;		/* atomic: set once, or NULL */
-static _Atomic(wake_by_address *) wake_function;		/* atomic: as above */
-static _Atomic(shutdown_in_progress *) shutdown_function;	/* atomic: as above */
-
-static uintptr_t find(const char *module, const char *function)
-{
-	HMODULE m = GetModuleHandleA(module);
-
-	return m != NULL ? (uintptr_t)GetProcAddress(m, function) : 0;
-}
-
-static void find_functions(void)
-{
-	/* relaxed: code that was there before any thread of this process */
-	mpp_store_relaxed(&shutdown_function,
-			  (shutdown_in_progress *)find("ntdll.dll", "RtlDllShutdownInProgress"));
-	/* relaxed: as above */
-	mpp_store_relaxed(&wake_function,
-			  (wake_by_address *)find("kernelbase.dll", "WakeByAddressSingle"));
-	/* relaxed: as above */
-	mpp_store_relaxed(&wait_function,
-			  (wait_on_address *)find("kernelbase.dll", "WaitOnAddress"));
-}
-
 /*
  * At the end of the process the system has killed the other threads wherever they were
  * (reference: ExitProcess).  A lock that one of them held is never released, so
  * who waits for it then ends, as with the system's own locks.
  */
-static void end_if_shut_down(void)
+static void end_if_shut_down(int status)
 {
 	/* relaxed: see find_functions */
 	shutdown_in_progress *ending = mpp_load_relaxed(&shutdown_function);
 
 	if (ending != NULL && ending())
-		TerminateProcess(GetCurrentProcess(), 3);
+		TerminateProcess(GetCurrentProcess(), (UINT)status);
 }
 
 /* A waker may not have heard of wake_function yet: no wait is for ever. */
@@ -347,7 +390,7 @@ void mpp_os_wait(_Atomic uint32_t *word, uint32_t expected)
 	/* relaxed: see find_functions */
 	wait_on_address *wait = mpp_load_relaxed(&wait_function);
 
-	end_if_shut_down();
+	end_if_shut_down(3);
 	if (wait != NULL)
 		(void)wait(word, &expected, sizeof(expected), WAIT_MS);
 	else if (!SwitchToThread())
@@ -500,8 +543,10 @@ void mpp_os_at_exit_status(void (*fn)(int status))
 	(void)atexit(without_status);
 }
 
+/* In a DLL it is called while the system ends the process already. */
 void mpp_os_exit(int status)
 {
 	(void)fflush(NULL);
+	end_if_shut_down(status);
 	_exit(status);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * portable.h - what the tests use of POSIX, where Windows has it under another name.
+ * portable.h - what the tests use of POSIX, where Windows has it under another name; and
+ * whether a sanitizer looks on.
  *
  * Threads, barriers and clocks are those of <pthread.h> and <time.h>: mingw has them,
  * made of the system's own.  What needs fork() is not built there.
@@ -9,10 +10,22 @@
 #define TESTS_PORTABLE_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
 
 #if defined(_WIN32)
 
@@ -25,6 +38,7 @@
 #include <windows.h>
 
 #include <malloc.h>
+#include <psapi.h>
 
 #undef near /* words of the 16-bit time */
 #undef far
@@ -50,6 +64,12 @@ static inline void *portable_no_access(size_t size)
 	return VirtualAlloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS);
 }
 
+/* Memory of the system's, zeroed; to be freed as addresses are. */
+static inline void *portable_map(size_t size)
+{
+	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
 static inline void portable_free_addresses(void *p, size_t size)
 {
 	(void)size;
@@ -62,6 +82,16 @@ static inline size_t portable_page(void)
 
 	GetSystemInfo(&info);
 	return info.dwPageSize;
+}
+
+/* Bytes of this process in memory; 0 where that is not known. */
+static inline size_t portable_resident(void)
+{
+	PROCESS_MEMORY_COUNTERS counters;
+
+	return K32GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof(counters)) ?
+		       counters.WorkingSetSize :
+		       0;
 }
 
 static inline void *portable_aligned_alloc(size_t align, size_t size)
@@ -115,6 +145,13 @@ static inline void *portable_no_access(size_t size)
 	return mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+static inline void *portable_map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED ? p : NULL;
+}
+
 static inline void portable_free_addresses(void *p, size_t size)
 {
 	munmap(p, size);
@@ -123,6 +160,19 @@ static inline void portable_free_addresses(void *p, size_t size)
 static inline size_t portable_page(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static inline size_t portable_resident(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	unsigned long all, resident = 0;
+
+	if (f != NULL) {
+		if (fscanf(f, "%lu %lu", &all, &resident) != 2)
+			resident = 0;
+		fclose(f);
+	}
+	return resident * portable_page();
 }
 
 static inline void *portable_aligned_alloc(size_t align, size_t size)
@@ -145,7 +195,6 @@ static inline int portable_vsnprintf(char *to, size_t size, const char *format, 
 #if defined(__APPLE__)
 
 #include <pthread.h>
-#include <stdbool.h>
 
 /* macOS leaves this part of POSIX out. */
 typedef struct {

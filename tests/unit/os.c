@@ -37,6 +37,85 @@ START_TEST(mapping)
 }
 END_TEST
 
+#if defined(_WIN32)
+
+/* Before the library's start, when it does not know yet what the system has. */
+static void *early;
+
+static void map_early(void)
+{
+	early = mpp_os_map(MPP_MIB, 64 * MPP_MIB);
+}
+
+extern void (*const map_before_constructors)(void);
+__attribute__((section(".CRT$XCT"), used)) void (*const map_before_constructors)(void) = map_early;
+
+START_TEST(mapping_early)
+{
+	ck_assert_ptr_nonnull(early);
+	ck_assert(is_aligned(early, 64 * MPP_MIB));
+	ck_assert(is_filled(early, MPP_MIB, 0));
+	ck_assert(mpp_os_unmap(early, MPP_MIB));
+}
+END_TEST
+
+/* The whole is given back at once, whatever its pages look like. */
+START_TEST(whole)
+{
+	MEMORY_BASIC_INFORMATION info;
+	size_t page = mpp_os_page();
+	char *p = mpp_os_map(16 * page, page);
+
+	ck_assert_ptr_nonnull(p);
+	ck_assert(mpp_os_protect(p, page, false));
+	ck_assert(mpp_os_purge(p + 3 * page, page));
+	ck_assert(mpp_os_unmap(p + 8 * page, page));
+	ck_assert(mpp_os_unmap(p, 16 * page));
+	ck_assert(VirtualQuery(p, &info, sizeof(info)) != 0 && info.State == MEM_FREE);
+}
+END_TEST
+
+#endif
+
+/* Given back in three parts, the middle one first. */
+START_TEST(parts)
+{
+	size_t page = mpp_os_page();
+	unsigned char *p = mpp_os_map(4 * page, page);
+
+	ck_assert_ptr_nonnull(p);
+	pattern_fill(p, 4 * page, 3);
+	ck_assert(mpp_os_unmap(p + page, page));
+	ck_assert(pattern_holds(p, page, 3));
+	ck_assert(mpp_os_unmap(p, page));
+	ck_assert_int_eq(p[3 * page], (unsigned char)(3 * 131 + 3 * page * 7 + (3 * page >> 8)));
+	ck_assert(mpp_os_protect(p + 2 * page, page, false));
+	ck_assert(mpp_os_unmap(p + 2 * page, 2 * page));
+}
+END_TEST
+
+/* What is purged is in memory no more. */
+START_TEST(purging)
+{
+	size_t size = 64 * MPP_MIB, before, full, after;
+	unsigned char *p = mpp_os_map(size, mpp_os_page());
+
+	ck_assert_ptr_nonnull(p);
+	before = portable_resident();
+	memset(p, 0x5a, size);
+	full = portable_resident();
+	ck_assert(mpp_os_purge(p, size));
+	after = portable_resident();
+	if (before != 0) {
+		ck_assert_uint_ge(full, before + size / 2);
+		ck_assert_uint_le(after, before + size / 8);
+	}
+	ck_assert(is_filled(p, size, 0));
+	memset(p, 0x5a, size);
+	ck_assert(mpp_os_unmap(p, size));
+}
+END_TEST
+
 START_TEST(too_much)
 {
 	errno = 0;
@@ -139,6 +218,12 @@ static void add(TCase *tc)
 {
 	tcase_add_test(tc, page_size);
 	tcase_add_test(tc, mapping);
+#if defined(_WIN32)
+	tcase_add_test(tc, mapping_early);
+	tcase_add_test(tc, whole);
+#endif
+	tcase_add_test(tc, parts);
+	tcase_add_test(tc, purging);
 	tcase_add_test(tc, too_much);
 	tcase_add_test(tc, moving);
 	tcase_add_test(tc, injection);
