@@ -4,7 +4,7 @@
  * whether a sanitizer looks on.
  *
  * Threads, barriers and clocks are those of <pthread.h> and <time.h>: mingw has them,
- * made of the system's own.  What needs fork() is not built there.
+ * made of the system's own.
  */
 #ifndef TESTS_PORTABLE_H
 #define TESTS_PORTABLE_H

@@ -6,11 +6,14 @@
 #ifndef TESTS_SPAWN_H
 #define TESTS_SPAWN_H
 
+#include "portable.h"
+
 #if defined(_WIN32)
 #include "spawn_windows.h"
 #else
 
 #include <check.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,16 +142,54 @@ static inline void spawn(struct spawn *s)
 		spawn_remove_emulator(s->err);
 }
 
+static inline bool spawn_exited(const struct spawn *s, int code)
+{
+	return WIFEXITED(s->status) && WEXITSTATUS(s->status) == code;
+}
+
+static inline bool spawn_signalled(const struct spawn *s, int signal)
+{
+	return WIFSIGNALED(s->status) && WTERMSIG(s->status) == signal;
+}
+
 static inline void spawn_expect_exit(const struct spawn *s, int code)
 {
-	ck_assert_msg(WIFEXITED(s->status) && WEXITSTATUS(s->status) == code,
+	ck_assert_msg(spawn_exited(s, code),
 		      "status %#x, output:\n%s%s", (unsigned)s->status, s->out, s->err);
 }
 
 static inline void spawn_expect_signal(const struct spawn *s, int signal)
 {
-	ck_assert_msg(WIFSIGNALED(s->status) && WTERMSIG(s->status) == signal,
+	ck_assert_msg(spawn_signalled(s, signal),
 		      "status %#x, output:\n%s%s", (unsigned)s->status, s->out, s->err);
+}
+
+/* This program once more, with the environment as it is; its exit status, or -1. */
+static inline int spawn_again(char **argv)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		spawn_run(argv, environ);
+		_exit(126);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/*
+ * Ended by an access that is not allowed, which nobody took care of.  A sanitizer handles the
+ * signal, and says so: AddressSanitizer with 1, the other with 66.
+ */
+static inline void spawn_expect_fault(const struct spawn *s)
+{
+	if (SANITIZED && WIFEXITED(s->status))
+		ck_assert_msg(WEXITSTATUS(s->status) == 1 || WEXITSTATUS(s->status) == 66,
+			      "status %#x, output:\n%s%s", (unsigned)s->status, s->out, s->err);
+	else
+		spawn_expect_signal(s, SIGSEGV);
 }
 
 #endif /* not Windows */

@@ -8,6 +8,7 @@
 #include "portable.h"
 
 #include <check.h>
+#include <process.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct spawn {
 	const char *program;		/* not used: this one */
 	const char *argument;
 	const char *setting;		/* "NAME=value" for the environment, or NULL */
+	const char *setting2;		/* one more */
 	size_t address_space;		/* there is no such limit here: not 0 is a mistake */
 	bool close_errors;		/* without standard error */
 	bool no_environment;		/* with none but what finds the libraries */
@@ -53,6 +55,7 @@ static inline char *spawn_environment(const struct spawn *s)
 	for (from = all; *from != '\0'; from += strlen(from) + 1)
 		n += strlen(from) + 1;
 	n += s->setting != NULL ? strlen(s->setting) + 1 : 0;
+	n += s->setting2 != NULL ? strlen(s->setting2) + 1 : 0;
 	block = calloc(1, n);
 	ck_assert_ptr_nonnull(block);
 	to = block;
@@ -63,8 +66,12 @@ static inline char *spawn_environment(const struct spawn *s)
 		strcpy(to, from);
 		to += strlen(to) + 1;
 	}
-	if (s->setting != NULL)
+	if (s->setting != NULL) {
 		strcpy(to, s->setting);
+		to += strlen(to) + 1;
+	}
+	if (s->setting2 != NULL)
+		strcpy(to, s->setting2);
 	FreeEnvironmentStringsA(all);
 	return block;
 }
@@ -111,6 +118,7 @@ static inline void spawn(struct spawn *s)
 	DWORD status = 0;
 
 	ck_assert_uint_eq(s->address_space, 0);
+	SetErrorMode(SEM_NOGPFAULTERRORBOX); /* inherited: a fault ends the program, no more */
 	GetModuleFileNameA(NULL, program, sizeof(program));
 	snprintf(line, sizeof(line), "\"%s\" %s", program, s->argument);
 	ck_assert_msg(CreateProcessA(program, line, NULL, NULL, TRUE, 0, environment, NULL, &start,
@@ -126,17 +134,42 @@ static inline void spawn(struct spawn *s)
 	spawn_read(err, s->err, sizeof(s->err));
 }
 
-static inline void spawn_expect_exit(const struct spawn *s, int code)
+static inline bool spawn_exited(const struct spawn *s, int code)
 {
-	ck_assert_msg(s->status == code, "status %#x, output:\n%s%s", (unsigned)s->status, s->out,
-		      s->err);
+	return s->status == code;
 }
 
 /* Only of SIGABRT is anything known here. */
+static inline bool spawn_signalled(const struct spawn *s, int signal)
+{
+	return signal == SIGABRT && s->status == PORTABLE_ABORTED;
+}
+
+static inline void spawn_expect_exit(const struct spawn *s, int code)
+{
+	ck_assert_msg(spawn_exited(s, code), "status %#x, output:\n%s%s", (unsigned)s->status, s->out,
+		      s->err);
+}
+
 static inline void spawn_expect_signal(const struct spawn *s, int signal)
 {
-	ck_assert_int_eq(signal, SIGABRT);
-	spawn_expect_exit(s, PORTABLE_ABORTED);
+	ck_assert_msg(spawn_signalled(s, signal), "status %#x, output:\n%s%s",
+		      (unsigned)s->status, s->out, s->err);
+}
+
+/* This program once more, with the environment as it is; its exit status, or -1. */
+static inline int spawn_again(char **argv)
+{
+	char program[MAX_PATH];
+
+	GetModuleFileNameA(NULL, program, sizeof(program));
+	return (int)_spawnv(_P_WAIT, program, (const char *const *)argv);
+}
+
+/* Ended by an access that is not allowed, which nobody took care of. */
+static inline void spawn_expect_fault(const struct spawn *s)
+{
+	spawn_expect_exit(s, (int)STATUS_ACCESS_VIOLATION);
 }
 
 #endif /* TESTS_SPAWN_WINDOWS_H */

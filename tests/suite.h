@@ -7,6 +7,7 @@
 #define TESTS_SUITE_H
 
 #include "portable.h"
+#include "suite_run.h"
 
 #include <mempool.h>
 
@@ -16,43 +17,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-/* Seconds a test may take; the sanitizers make everything slower. */
-#define SUITE_SECONDS (SANITIZED ? 600 : 60)
-
-#if defined(_WIN32)
-#include "suite_windows.h"
-#else
-/* Run the tests that add() puts into one case; the program's exit status. */
-static inline int suite_run(const char *name, void (*add)(TCase *tc))
-{
-	Suite *suite = suite_create(name);
-	TCase *tc = tcase_create(name);
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tc, SUITE_SECONDS);
-	add(tc);
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-#endif
 
 /* The same pointer, of which the compiler knows nothing. */
 static inline void *launder(const void *p)

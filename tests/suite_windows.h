@@ -3,7 +3,7 @@
  * suite_windows.h - Check without fork(): each test is a process of its own still.
  *
  * The program runs itself once for each test, which SUITE_TEST names, and counts how they end;
- * so tests do not see what others leave behind, and may abort.
+ * so tests do not see what others leave behind, and may abort.  For C and C++.
  */
 #ifndef TESTS_SUITE_WINDOWS_H
 #define TESTS_SUITE_WINDOWS_H
@@ -29,7 +29,10 @@ static inline void suite_note(const TTest *test, int signal, int start, int end)
 {
 	if (suite_count == SUITE_TESTS)
 		abort();
-	suite_tests[suite_count++] = (struct suite_test){ test, signal, start, end };
+	suite_tests[suite_count].test = test;
+	suite_tests[suite_count].signal = signal;
+	suite_tests[suite_count].start = start;
+	suite_tests[suite_count++].end = end;
 }
 
 /* tc is not used: each test gets a case of its own. */
@@ -50,6 +53,7 @@ static inline int suite_run_one(const char *suite_name, const struct suite_test 
 	SRunner *runner;
 	int failed;
 
+	tcase_add_checked_fixture(tc, suite_before, suite_after);
 	_tcase_add_test(tc, t->test, 0, 0, t->start, t->end);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -7,8 +7,6 @@
 
 #include <mempool.hpp>
 
-#include <check.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -16,23 +14,10 @@
 #include <new>
 #include <string>
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include "../suite_run.h"
 
 namespace suite
 {
-
-// Seconds a test may take; the sanitizers make everything slower.
-constexpr int seconds = SANITIZED ? 600 : 60;
 
 typedef std::basic_string<char, std::char_traits<char>, mempool::Allocator<char>> text;
 
@@ -181,20 +166,9 @@ inline void after()
 // Run the tests that add() puts into one case; the program's exit status.
 inline int run(const char *name, void (*add)(TCase *tc))
 {
-	Suite *s = suite_create(name);
-	TCase *tc = tcase_create(name);
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tc, seconds);
-	tcase_add_checked_fixture(tc, before, after);
-	add(tc);
-	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	suite_before = before;
+	suite_after = after;
+	return suite_run(name, add);
 }
 
 } // namespace suite

@@ -10,14 +10,14 @@
 #define _GNU_SOURCE /* dladdr() */
 #include "../suite.h"
 
+#include "../loading.h"
 #include "../spawn.h"
 
-#include <dlfcn.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
+#include <unistd.h>
 
 /* What a case works with. */
 struct scene {
@@ -33,7 +33,7 @@ static void give_up(const char *why)
 {
 	printf("FAILED: %s\n", why);
 	fflush(stdout);
-	_exit(3);
+	_exit(4);
 }
 
 static char *get(struct scene *s)
@@ -66,6 +66,7 @@ static unsigned id_of(struct mp_cache *c)
 static void expect(struct scene *s, const char *kind, struct mp_cache *c, const void *p)
 {
 	struct mp_object_info info = { .struct_size = sizeof(info) };
+	char pointer[40];
 
 	s->faults++;
 	printf("mempool: %s:", kind);
@@ -74,9 +75,8 @@ static void expect(struct scene *s, const char *kind, struct mp_cache *c, const 
 	else if (mp_object_info(p, &info) == 0)
 		printf(" cache \"%s\" (id %u)", info.cache_name,
 		       info.cache != NULL ? id_of(info.cache) : 0);
-	if (p != NULL)
-		printf(" pointer %p", p);
-	puts("");
+	portable_snprintf(pointer, sizeof(pointer), " pointer %p", p);
+	puts(p != NULL ? pointer : "");
 	fflush(stdout);
 }
 
@@ -208,9 +208,8 @@ static void bad_unmapped(struct scene *s)
 	char *p;
 
 	put(s, get(s)); /* the library has what it maps for one */
-	p = mmap(NULL, MP_CHUNK_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED || munmap(p, MP_CHUNK_SIZE) != 0)
-		give_up("no mapping");
+	p = portable_no_access(MP_CHUNK_SIZE);
+	portable_free_addresses(p, MP_CHUNK_SIZE);
 	not_ours(s, p);
 }
 
@@ -229,17 +228,16 @@ static void bad_forged(struct scene *s)
 {
 	struct mp_object_info info = { .struct_size = sizeof(info) };
 	struct mp_cache *c = s->c != NULL ? s->c : mp_cache_find("mp-16");
-	char *area = mmap(NULL, 2 * MP_CHUNK_SIZE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *forged, *p;
+	char *area = portable_map(2 * MP_CHUNK_SIZE), *forged, *p;
 
 	p = launder(mp_cache_alloc(c));
-	if (area == MAP_FAILED || p == NULL || mp_object_info(p, &info) != 0)
+	if (area == NULL || p == NULL || mp_object_info(p, &info) != 0)
 		give_up("no slab");
 	forged = area + (MP_CHUNK_SIZE - (uintptr_t)area % MP_CHUNK_SIZE) % MP_CHUNK_SIZE;
 	memcpy(forged, info.slab, MP_CHUNK_SIZE);
 	not_ours(s, forged + (p - (char *)info.slab));
 	mp_cache_free(c, p);
-	munmap(area, 2 * MP_CHUNK_SIZE);
+	portable_free_addresses(area, 2 * MP_CHUNK_SIZE);
 }
 
 #ifdef HAVE_SHARED
@@ -262,28 +260,22 @@ static void copy_file(const char *from, const char *to)
 /* Another copy of the library has memory of its own. */
 static void bad_other_copy(struct scene *s)
 {
-	char path[] = "/tmp/mempool-copy-XXXXXX";
+	char path[1000], copy[1100];
 	void *(*volatile copy_alloc)(size_t size);
 	void (*volatile copy_free)(void *p);
-	Dl_info info;
 	void *lib, *symbol, *p;
-	int fd;
 
-	symbol = dlsym(RTLD_DEFAULT, "mp_alloc");
-	if (symbol == NULL || dladdr(symbol, &info) == 0)
+	if (!loading_path("mp_alloc", path, sizeof(path)))
 		give_up("the library is not found");
-	fd = mkstemp(path);
-	if (fd < 0)
-		give_up("no temporary file");
-	close(fd);
-	copy_file(info.dli_fname, path);
-	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	unlink(path);
+	snprintf(copy, sizeof(copy), "%s-copy.tmp", path);
+	copy_file(path, copy);
+	lib = loading_open(copy, LOADING_NOW);
+	(void)remove(copy); /* Windows lets nobody: it is there for the next one */
 	if (lib == NULL)
-		give_up(dlerror());
-	symbol = dlsym(lib, "mp_alloc");
+		give_up(loading_error());
+	symbol = loading_find(lib, "mp_alloc");
 	memcpy((void *)&copy_alloc, &symbol, sizeof(symbol));
-	symbol = dlsym(lib, "mp_free");
+	symbol = loading_find(lib, "mp_free");
 	memcpy((void *)&copy_free, &symbol, sizeof(symbol));
 	p = copy_alloc(s->size);
 	if (p == NULL)
@@ -420,12 +412,12 @@ static void size_mismatch_by_one(struct scene *s)
 
 static void live_at_destroy(struct scene *s)
 {
-	char *p = get(s);
+	char *p = get(s), among[60];
 
 	if (s->bad) {
 		expect(s, "live-at-destroy", s->c, NULL);
-		printf("mempool:   live objects: expected 0, found 1\nmempool:   among them %p\n",
-		       (void *)p);
+		portable_snprintf(among, sizeof(among), "mempool:   among them %p", p);
+		printf("mempool:   live objects: expected 0, found 1\n%s\n", among);
 		fflush(stdout);
 		if (mp_cache_destroy(s->c) != -EBUSY)
 			give_up("a cache with live objects was destroyed");
@@ -546,7 +538,7 @@ static int run(const char *what)
 	if (mp_cache_for_each(validate, NULL) != 0 || mp_get_stats(&stats) != 0)
 		give_up("the walk stopped");
 	if (stats.faults != s.faults) {
-		printf("%ju faults\n", (uintmax_t)stats.faults);
+		printf("%" PRIu64 " faults\n", stats.faults);
 		give_up("another number of faults");
 	}
 	return 0;
@@ -583,20 +575,20 @@ static void check_one(unsigned k, size_t size, const char *mode)
 	snprintf(fault, sizeof(fault), "%u:%u:%s:fault", k, (unsigned)size, mode);
 	snprintf(twin, sizeof(twin), "%u:%u:%s:twin", k, (unsigned)size, mode);
 	spawn(&s);
-	ck_assert_msg(WIFSIGNALED(s.status) && WTERMSIG(s.status) == SIGABRT,
+	ck_assert_msg(spawn_signalled(&s, SIGABRT),
 		      "%s %s %s: status %#x, output:\n%s%s", kinds[k].name, debug, fault,
 		      (unsigned)s.status, s.out, s.err);
 	compare(s.out, s.err, false, fault);
 	s.setting2 = "MEMPOOL_ON_ERROR=report";
 	spawn(&s);
-	ck_assert_msg(WIFEXITED(s.status) && WEXITSTATUS(s.status) == 0,
+	ck_assert_msg(spawn_exited(&s, 0),
 		      "%s %s %s: status %#x, output:\n%s%s", kinds[k].name, debug, fault,
 		      (unsigned)s.status, s.out, s.err);
 	compare(s.out, s.err, true, fault);
 	s.argument = twin;
 	spawn(&s);
-	ck_assert_msg(WIFEXITED(s.status) && WEXITSTATUS(s.status) == 0 && s.err[0] == '\0' &&
-		      s.out[0] == '\0', "%s %s %s: status %#x, output:\n%s%s", kinds[k].name,
+	ck_assert_msg(spawn_exited(&s, 0) && s.err[0] == '\0' && s.out[0] == '\0',
+		      "%s %s %s: status %#x, output:\n%s%s", kinds[k].name,
 		      debug, twin, (unsigned)s.status, s.out, s.err);
 }
 

@@ -2,35 +2,42 @@
 /*
  * driver.c - runs a fuzz program without libFuzzer.
  *
- *	usage: NAME [--seed N] [--runs N] [--calls N] [--first N] [--size N] [--quiet] [FILE...]
+ *	usage: NAME [--seed N] [--runs N] [--calls N] [--first N] [--size N] [--alone] [FILE...]
  *	       NAME --decode HEX-FILE
  *
  * First the inputs in the files (hexadecimal text, "#" begins a comment), by default those
  * of tests/fuzz/corpus/NAME; then random ones, --runs of them or until --calls calls were
- * made.  Input number i of a seed is the same in each run.  --decode writes one file
- * as bytes, for libFuzzer.  The seed is printed first, the counts last.
+ * made; with --alone no files, and all in one process.  Input number i of a seed is the same in
+ * each run.  --decode writes one file as bytes, for libFuzzer.  The seed is printed first, the
+ * counts last.
  */
 #include "fuzz.h"
 
-#include <glob.h>
+#include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
+#include <sys/mman.h>
+#include <sys/wait.h>
+#endif
 
 #define MOST 65536u
+#define CORPUS 64u	/* files there at most */
 #define BATCH 20u	/* inputs in one process, where each leaves something behind */
 #define STUCK 300u	/* seconds after which an input is taken for an endless loop */
 
 static struct {
 	uint64_t seed, runs, calls, first;
 	size_t size;	/* most bytes of a random input */
-	bool quiet;
+	bool alone;	/* no files, and all random inputs in this process */
 } options = { .runs = 300, .size = 4096 };
 
 /* What is running, for whoever has to repeat it. */
@@ -41,7 +48,7 @@ static void died(int signal_number)
 	size_t done = 0, n = strlen(running);
 
 	while (done < n) {
-		ssize_t got = write(2, running + done, n - done);
+		ssize_t got = (ssize_t)write(2, running + done, (unsigned)(n - done));
 
 		if (got <= 0)
 			break;
@@ -50,6 +57,38 @@ static void died(int signal_number)
 	signal(signal_number, SIG_DFL);
 	raise(signal_number);
 }
+
+#if defined(_WIN32)
+
+/* Whoever runs the tests has a limit for each. */
+static void start_watch(void)
+{
+}
+
+static void prepare(void)
+{
+	signal(SIGABRT, died);
+	signal(SIGSEGV, died);
+	signal(SIGFPE, died);
+}
+
+#else
+
+static void start_watch(void)
+{
+	alarm(STUCK);
+}
+
+static void prepare(void)
+{
+	signal(SIGABRT, died);
+	signal(SIGSEGV, died);
+	signal(SIGBUS, died);
+	signal(SIGFPE, died);
+	signal(SIGALRM, died);
+}
+
+#endif
 
 _Noreturn static void die(const char *what, const char *which)
 {
@@ -117,25 +156,41 @@ static void run_file(const char *path, uint8_t *data)
 {
 	size_t n = read_hex(path, data);
 
-	snprintf(running, sizeof(running), "fuzz-%s: died in file %s\n", fz_name, path);
-	alarm(STUCK);
+	snprintf(running, sizeof(running), "fuzz-%s: died in file %.250s\n", fz_name, path);
+	start_watch();
 	LLVMFuzzerTestOneInput(data, n);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(a, b);
 }
 
 static size_t run_corpus(uint8_t *data)
 {
+	static char paths[CORPUS][600];
 	const char *srcdir = getenv("srcdir");
-	char pattern[600];
-	glob_t found;
+	char directory[500];
+	struct dirent *entry;
 	size_t n = 0;
+	DIR *dir;
 
-	snprintf(pattern, sizeof(pattern), "%s/tests/fuzz/corpus/%s/*.hex",
+	snprintf(directory, sizeof(directory), "%s/tests/fuzz/corpus/%s",
 		 srcdir != NULL ? srcdir : ".", fz_name);
-	if (glob(pattern, 0, NULL, &found) == 0) {
-		for (n = 0; n < found.gl_pathc; n++)
-			run_file(found.gl_pathv[n], data);
-		globfree(&found);
+	dir = opendir(directory);
+	if (dir == NULL)
+		return 0;
+	while (n < CORPUS && (entry = readdir(dir)) != NULL) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (dot != NULL && strcmp(dot, ".hex") == 0 && strlen(entry->d_name) < 90)
+			snprintf(paths[n++], sizeof(paths[0]), "%s/%.90s", directory,
+				 entry->d_name);
 	}
+	closedir(dir);
+	qsort(paths, n, sizeof(paths[0]), by_name);
+	for (size_t i = 0; i < n; i++)
+		run_file(paths[i], data);
 	return n;
 }
 
@@ -148,8 +203,8 @@ static int parse(int argc, char **argv)
 		const char *name = argv[i] + 2;
 		uint64_t n;
 
-		if (strcmp(name, "quiet") == 0) {
-			options.quiet = true;
+		if (strcmp(name, "alone") == 0) {
+			options.alone = true;
 			continue;
 		}
 		if (i + 1 == argc)
@@ -177,16 +232,58 @@ static void run_one(uint8_t *data, uint64_t number)
 		 "fuzz-%s: died in input %" PRIu64 " of --seed %" PRIu64
 		 "; alone: --first %" PRIu64 " --runs 1 --size %zu\n",
 		 fz_name, number, options.seed, number, options.size);
-	alarm(STUCK);
+	start_watch();
 	LLVMFuzzerTestOneInput(data, make_input(data, number));
 }
 
 /* Inputs from number on in a process of their own; the calls that it made. */
-static uint64_t run_batch(uint8_t *data, uint64_t number, uint64_t n, volatile uint64_t *calls)
-{
-	int status;
-	pid_t pid = fork();
+#if defined(_WIN32)
 
+/* This program again, which says so in its last line. */
+static uint64_t run_batch(uint8_t *data, uint64_t number, uint64_t n)
+{
+	char line[1000], program[MAX_PATH];
+	uint64_t calls = 0;
+	const char *at;
+	FILE *f;
+
+	(void)data;
+	GetModuleFileNameA(NULL, program, sizeof(program));
+	snprintf(line, sizeof(line),
+		 "\"\"%s\" --seed %" PRIu64 " --first %" PRIu64 " --runs %" PRIu64
+		 " --size %u --alone\"",
+		 program, options.seed, number, n, (unsigned)options.size);
+	f = popen(line, "r");
+	if (f == NULL)
+		die("no process", line);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		at = strstr(line, " calls, ");
+		while (at != NULL && at > line && at[-1] != ' ')
+			at--;
+		if (at != NULL)
+			calls = strtoull(at, NULL, 10);
+	}
+	if (pclose(f) != 0 || calls == 0) {
+		fprintf(stderr, "fuzz-%s: a process ended badly: %" PRIu64 " inputs from %" PRIu64
+			" on, seed %" PRIu64 "\n", fz_name, n, number, options.seed);
+		exit(1);
+	}
+	return calls;
+}
+
+#else
+
+static uint64_t run_batch(uint8_t *data, uint64_t number, uint64_t n)
+{
+	volatile uint64_t *calls = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t made;
+	int status;
+	pid_t pid;
+
+	if (calls == MAP_FAILED)
+		die("cannot be mapped", "a page");
+	pid = fork();
 	if (pid < 0)
 		die("no process", "fork");
 	if (pid == 0) {
@@ -202,22 +299,23 @@ static uint64_t run_batch(uint8_t *data, uint64_t number, uint64_t n, volatile u
 			(unsigned)status);
 		exit(1);
 	}
-	return *calls;
+	made = *calls;
+	munmap((void *)(uintptr_t)calls, 4096);
+	return made;
 }
+
+#endif
 
 static void run_random(uint8_t *data)
 {
-	bool alone = options.runs == 1 || !fz_leaves_behind;
-	void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool alone = options.alone || options.runs == 1 || !fz_leaves_behind;
 
-	if (shared == MAP_FAILED)
-		die("cannot be mapped", "a page");
 	for (uint64_t i = 0; options.calls != 0 ? fz_calls < options.calls : i < options.runs;) {
 		if (alone) {
 			run_one(data, options.first + i++);
 			continue;
 		}
-		fz_calls += run_batch(data, options.first + i, BATCH, shared);
+		fz_calls += run_batch(data, options.first + i, BATCH);
 		i += BATCH;
 	}
 }
@@ -247,15 +345,11 @@ int main(int argc, char **argv)
 	at = parse(argc, argv);
 	printf("fuzz-%s: --seed %" PRIu64 "\n", fz_name, options.seed);
 	fflush(stdout);
-	signal(SIGABRT, died);
-	signal(SIGSEGV, died);
-	signal(SIGBUS, died);
-	signal(SIGFPE, died);
-	signal(SIGALRM, died);
+	prepare();
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (; at < argc; at++, files++)
 		run_file(argv[at], data);
-	if (files == 0)
+	if (files == 0 && !options.alone)
 		files = run_corpus(data);
 	run_random(data);
 	clock_gettime(CLOCK_MONOTONIC, &end);

@@ -13,6 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#endif
 
 const char fz_name[] = "environ";
 const bool fz_leaves_behind = false;
@@ -129,14 +133,46 @@ static void check_names(const struct mpp_options *o, const char *name)
 static void check_warnings(int fd)
 {
 	static char text[32768];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	ssize_t n;
 
+	fz_check(lseek(fd, 0, SEEK_SET) == 0);
+	n = read(fd, text, sizeof(text) - 1);
 	fz_check(n >= 0);
 	text[n] = '\0';
 	fz_check(n == 0 || strncmp(text, "mempool: MEMPOOL_", 17) == 0);
 	fz_check(n == 0 || (size_t)n == sizeof(text) - 1 || text[n - 1] == '\n');
 	fz_check(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
 }
+
+#if defined(_WIN32)
+
+/* Standard error becomes that file, or with NULL what it was. */
+static void redirect(FILE *to)
+{
+	static HANDLE saved;
+
+	if (to != NULL)
+		saved = GetStdHandle(STD_ERROR_HANDLE);
+	fz_check(SetStdHandle(STD_ERROR_HANDLE,
+			      to != NULL ? (HANDLE)_get_osfhandle(fileno(to)) : saved));
+}
+
+#else
+
+static void redirect(FILE *to)
+{
+	static int saved;
+
+	if (to != NULL) {
+		saved = dup(2);
+		fz_check(saved >= 0 && dup2(fileno(to), 2) == 2);
+	} else {
+		fz_check(dup2(saved, 2) == 2);
+		close(saved);
+	}
+}
+
+#endif
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -145,7 +181,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static FILE *warnings;
 	struct fz_input in = { data, size, 0 };
 	const char *v[8];
-	int saved;
 
 	if (warnings == NULL)
 		warnings = tmpfile();
@@ -156,12 +191,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	read_value(&in, name);
 	name[NAME - 1] = '\0';
-	saved = dup(2);
-	fz_check(saved >= 0 && dup2(fileno(warnings), 2) == 2);
+	redirect(warnings);
 	fz_call(mpp_options_parse(&o, &(struct mpp_environment){ v[0], v[1], v[2], v[3], v[4],
 								 v[5], v[6], NULL, v[7] }));
-	fz_check(dup2(saved, 2) == 2);
-	close(saved);
+	redirect(NULL);
 	check_warnings(fileno(warnings));
 	check_bounds(&o);
 	check_names(&o, name);

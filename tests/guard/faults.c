@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * faults.c - what a guarded object's neighbours catch, and what becomes of the signal.
+ * faults.c - what a guarded object's neighbours catch, and what becomes of the signal, or
+ * on Windows of the exception.
  *
  * Each case is this program run again.  It prints what the report has to begin with,
  * then does the deed.
@@ -12,9 +13,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
 
-enum end { ENDS, SEGV, ABORT, EXITS_7 };
+enum end { ENDS, FAULTS, ABORT, EXITS_7 };
 
 static const char *program;
 static struct mp_cache *orders;
@@ -24,6 +24,19 @@ static void give_up(const char *why)
 	printf("FAILED: %s\n", why);
 	fflush(stdout);
 	_exit(3);
+}
+
+/* To standard output, at once. */
+static __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
+{
+	char text[300];
+	va_list args;
+
+	va_start(args, format);
+	portable_vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fputs(text, stdout);
+	fflush(stdout);
 }
 
 static unsigned id_of(struct mp_cache *c)
@@ -53,12 +66,9 @@ static void expect(const char *kind, const char *cache, const void *object, cons
 
 	if (mp_object_info(object, &info) != 0)
 		give_up("no information");
-	printf("mempool: %s: cache \"%s\" (id %u) pointer %p\n", kind, cache,
-	       id_of(info.cache), at);
-	printf("mempool:   object %p, index %zu of slab %p, offset %td, size %zu\n", object,
-	       info.index, info.slab, (const char *)at - (const char *)object,
-	       info.object_size);
-	fflush(stdout);
+	say("mempool: %s: cache \"%s\" (id %u) pointer %p\n", kind, cache, id_of(info.cache), at);
+	say("mempool:   object %p, index %zu of slab %p, offset %td, size %zu\n", object,
+	    info.index, info.slab, (const char *)at - (const char *)object, info.object_size);
 }
 
 static volatile char *touched;
@@ -122,8 +132,7 @@ static void read_destroyed(size_t size)
 		give_up("no thread");
 	if (mp_cache_destroy(orders) != 0)
 		give_up("not destroyed");
-	printf("mempool: use-after-free: cache \"orders\" (id %u) pointer %p\n", id, (void *)p);
-	fflush(stdout);
+	say("mempool: use-after-free: cache \"orders\" (id %u) pointer %p\n", id, (void *)p);
 	touched = launder(p);
 	exit(touched[0]);
 }
@@ -175,78 +184,6 @@ static void clean(size_t size)
 	exit(0);
 }
 
-/* ---- whoever handled the signal before */
-
-static void leave(int number)
-{
-	(void)number;
-	_exit(7);
-}
-
-static void leave_if_told(int number, siginfo_t *info, void *context)
-{
-	_exit(context != NULL && number == SIGSEGV && (uintptr_t)info->si_addr != 0 ? 7 : 8);
-}
-
-static void handle_first(bool told)
-{
-	struct sigaction action;
-
-	memset(&action, 0, sizeof(action));
-	if (told)
-		action.sa_sigaction = leave_if_told;
-	else
-		action.sa_handler = leave;
-	action.sa_flags = told ? SA_SIGINFO : 0;
-	if (sigaction(SIGSEGV, &action, NULL) != 0 || sigaction(SIGBUS, &action, NULL) != 0)
-		give_up("no handler");
-}
-
-static void chained(size_t size)
-{
-	handle_first(false);
-	read_freed(size);
-}
-
-static void chained_told(size_t size)
-{
-	handle_first(true);
-	overflow(size);
-}
-
-/* Called once, as it asked to be; when it returns, the fault comes again. */
-static void return_once(int number)
-{
-	static volatile sig_atomic_t calls;
-
-	(void)number;
-	if (++calls > 1)
-		_exit(8);
-}
-
-static void chained_once(size_t size)
-{
-	struct sigaction action;
-
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = return_once;
-	action.sa_flags = (int)SA_RESETHAND;
-	if (sigaction(SIGSEGV, &action, NULL) != 0 || sigaction(SIGBUS, &action, NULL) != 0)
-		give_up("no handler");
-	read_freed(size);
-}
-
-static void ignored(size_t size)
-{
-	struct sigaction action;
-
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = SIG_IGN;
-	if (sigaction(SIGSEGV, &action, NULL) != 0 || sigaction(SIGBUS, &action, NULL) != 0)
-		give_up("not ignored");
-	read_freed(size); /* a fault cannot be */
-}
-
 /* A fault that has nothing to do with us: not a word. */
 static void elsewhere(size_t size)
 {
@@ -255,32 +192,11 @@ static void elsewhere(size_t size)
 	touched[5] = 1;
 }
 
-static void elsewhere_chained(size_t size)
-{
-	handle_first(true);
-	elsewhere(size);
-}
-
-static void sent(size_t size)
-{
-	(void)object(size);
-	raise(SIGSEGV);
-}
-
-/* Nobody asked for guards: the signal is left alone. */
-static void unasked(size_t size)
-{
-	struct mp_cache *c = mp_cache_create("orders", size, 0, 0, NULL);
-	struct sigaction action;
-
-	for (unsigned i = 0; i < 10000; i++)
-		mp_cache_free(c, mp_cache_alloc(c));
-	if (sigaction(SIGSEGV, NULL, &action) != 0)
-		give_up("no action");
-	if (!SANITIZED && ((action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_DFL))
-		give_up("a handler");
-	exit(0);
-}
+#if defined(_WIN32)
+#include "faults_windows.h"
+#else
+#include "faults_unix.h"
+#endif
 
 /* ---- asked for by the environment, MEMPOOL_GUARD=1,ord*,mp-128 */
 
@@ -303,32 +219,6 @@ static void by_environment(size_t size)
 	expect("use-after-free", "mp-128", p, p + 3);
 	touched = launder(p);
 	exit(touched[3]);
-}
-
-/* In the child of a fork, too. */
-static void in_child(size_t size)
-{
-	char *p = object(size);
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	if (pid < 0)
-		give_up("no child");
-	if (pid == 0) {
-		mp_cache_free(orders, p);
-		for (unsigned i = 0; i < 1000; i++)
-			mp_cache_free(orders, mp_cache_alloc(orders));
-		p = launder(mp_cache_alloc(orders));
-		if (!is_guarded(p) || mp_cache_validate(orders) != 0)
-			give_up("not guarded in the child");
-		mp_cache_free(orders, p);
-		read_freed(size);
-	}
-	if (waitpid(pid, &status, 0) != pid || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
-		give_up("the child ended well");
-	mp_cache_free(orders, p);
-	raise(SIGSEGV);
 }
 
 /* Two faults of two threads at a time: both reports whole; the signal comes once. */
@@ -381,27 +271,20 @@ static const struct deed {
 	const char *words2;
 	const char *setting;
 } deeds[] = {
-	{ "overflow", overflow, SEGV, "found by a guard page", "allocated by thread", NULL },
-	{ "underflow", underflow, SEGV, "found by a guard page", "allocated by thread", NULL },
-	{ "read-freed", read_freed, SEGV, "allocated by thread", "freed by thread", NULL },
-	{ "write-freed", write_freed, SEGV, "allocated by thread", "freed by thread", NULL },
-	{ "read-destroyed", read_destroyed, SEGV, "allocated by thread", "freed by thread", NULL },
+	{ "overflow", overflow, FAULTS, "found by a guard page", "allocated by thread", NULL },
+	{ "underflow", underflow, FAULTS, "found by a guard page", "allocated by thread", NULL },
+	{ "read-freed", read_freed, FAULTS, "allocated by thread", "freed by thread", NULL },
+	{ "write-freed", write_freed, FAULTS, "allocated by thread", "freed by thread", NULL },
+	{ "read-destroyed", read_destroyed, FAULTS, "allocated by thread", "freed by thread", NULL },
 	{ "double-free", double_free, ABORT, "allocated by thread", "freed by thread", NULL },
 	{ "interior", interior, ABORT, "found by the free", "allocated by thread", NULL },
 	{ "beside", beside, ABORT, "damaged bytes at offset", ": 11 bb bb", NULL },
 	{ "clean", clean, ENDS, "", "", NULL },
-	{ "chained", chained, EXITS_7, "freed by thread", "", NULL },
-	{ "chained-told", chained_told, EXITS_7, "allocated by thread", "", NULL },
-	{ "chained-once", chained_once, SEGV, "freed by thread", "", NULL },
-	{ "ignored", ignored, SEGV, "freed by thread", "", NULL },
-	{ "elsewhere", elsewhere, SEGV, "", "", NULL },
-	{ "elsewhere-chained", elsewhere_chained, EXITS_7, "", "", NULL },
-	{ "sent", sent, SEGV, "", "", NULL },
-	{ "unasked", unasked, ENDS, "", "", NULL },
-	{ "by-environment", by_environment, SEGV, "freed by thread", "",
+	FAULTS_OF_SYSTEM
+	{ "elsewhere", elsewhere, FAULTS, "", "", NULL },
+	{ "by-environment", by_environment, FAULTS, "freed by thread", "",
 	  "MEMPOOL_GUARD=1,ord*,mp-128" },
-	{ "in-child", in_child, SEGV, "freed by thread", "", NULL },
-	{ "two-at-once", two_at_once, SEGV, "use-after-free", "freed by thread", NULL },
+	{ "two-at-once", two_at_once, FAULTS, "use-after-free", "freed by thread", NULL },
 	{ "no-room", no_room, ENDS, "", "", NULL },
 };
 
@@ -411,20 +294,14 @@ static const size_t sizes[] = { 16, 64, 100, 4000 };
 
 static void check_end(const struct spawn *s, enum end end)
 {
-	/* a sanitizer handles the signal, and says so: AddressSanitizer with 1, the other with 66 */
-	bool bad = WIFSIGNALED(s->status) || WEXITSTATUS(s->status) == 1 ||
-		   WEXITSTATUS(s->status) == 66;
-
 	if (end == ENDS)
 		spawn_expect_exit(s, 0);
 	else if (end == EXITS_7)
 		spawn_expect_exit(s, 7);
 	else if (end == ABORT)
 		spawn_expect_signal(s, SIGABRT);
-	else if (SANITIZED)
-		ck_assert_msg(bad, "status %#x\n%s%s", (unsigned)s->status, s->out, s->err);
 	else
-		spawn_expect_signal(s, SIGSEGV);
+		spawn_expect_fault(s);
 }
 
 /* What was promised stands at the beginning; without a promise nothing is said. */
@@ -462,7 +339,7 @@ START_TEST(unheard)
 
 	spawn(&s);
 	ck_assert_str_eq(s.err, "");
-	check_end(&s, SEGV);
+	check_end(&s, FAULTS);
 }
 END_TEST
 

@@ -4,10 +4,12 @@
  *
  * Not linked with it: every function is looked up.
  */
+#define _GNU_SOURCE /* dladdr() */
+#include "../loading.h"
+#include "../suite_run.h"
+
 #include <mempool.h>
 
-#include <check.h>
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +32,7 @@ static int (*destroy)(struct mp_cache *c);
 /* A function pointer out of an object pointer, as POSIX has it. */
 static void find(void *function, const char *name)
 {
-	void *address = dlsym(library, name);
+	void *address = loading_find(library, name);
 
 	ck_assert_msg(address != NULL, "%s", name);
 	memcpy(function, &address, sizeof(address));
@@ -38,8 +40,8 @@ static void find(void *function, const char *name)
 
 static void load(int flags)
 {
-	library = dlopen(path, flags);
-	ck_assert_msg(library != NULL, "%s", dlerror());
+	library = loading_open(path, flags);
+	ck_assert_msg(library != NULL, "%s", loading_error());
 	find(&alloc, "mp_alloc");
 	find(&release, "mp_free");
 	find(&create, "mp_cache_create");
@@ -95,7 +97,7 @@ static void use_and_close(int flags)
 		ck_assert_int_eq(pthread_create(&t[i], NULL, use, NULL), 0);
 	while (ready < 4)
 		usleep(100);
-	ck_assert_int_eq(dlclose(library), 0);
+	ck_assert(loading_close(library));
 	closed = true; /* its code and its threads' exit hook must still be there */
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(pthread_join(t[i], NULL), 0);
@@ -106,13 +108,13 @@ static void use_and_close(int flags)
 
 START_TEST(bound_at_once)
 {
-	use_and_close(RTLD_NOW | RTLD_LOCAL);
+	use_and_close(LOADING_NOW);
 }
 END_TEST
 
 START_TEST(bound_lazily)
 {
-	use_and_close(RTLD_LAZY | RTLD_GLOBAL);
+	use_and_close(LOADING_LAZY);
 }
 END_TEST
 
@@ -121,11 +123,11 @@ START_TEST(again_and_again)
 	for (int i = 0; i < 100; i++) {
 		struct mp_cache *c;
 
-		load(RTLD_NOW);
+		load(LOADING_NOW);
 		c = create("again", 64, 0, 0, NULL);
 		work(c);
 		ck_assert_int_eq(destroy(c), 0);
-		ck_assert_int_eq(dlclose(library), 0);
+		ck_assert(loading_close(library));
 	}
 }
 END_TEST
@@ -133,35 +135,30 @@ END_TEST
 /* Hidden names stay hidden. */
 START_TEST(exported_only)
 {
-	load(RTLD_NOW);
-	ck_assert_ptr_null(dlsym(library, "mpp_init_slow"));
-	ck_assert_ptr_null(dlsym(library, "mpp_map"));
-	ck_assert_ptr_null(dlsym(library, "mpp_os_inject"));
+	load(LOADING_NOW);
+	ck_assert_ptr_null(loading_find(library, "mpp_init_slow"));
+	ck_assert_ptr_null(loading_find(library, "mpp_map"));
+	ck_assert_ptr_null(loading_find(library, "mpp_os_inject"));
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-	const char *top = getenv("top_builddir");
-	Suite *suite = suite_create("dlopen");
-	TCase *tc = tcase_create("dlopen");
-	SRunner *runner;
-	int failed;
-
-	snprintf(path, sizeof(path), "%s/lib/.libs/libmempool.so", top != NULL ? top : ".");
-	if (access(path, R_OK) != 0) {
-		printf("%s is not there: configured without a shared library\n", path);
-		return 77;
-	}
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 2 * SUITE_SECONDS);
 	tcase_add_test(tc, bound_at_once);
 	tcase_add_test(tc, bound_lazily);
 	tcase_add_test(tc, again_and_again);
 	tcase_add_test(tc, exported_only);
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void)
+{
+	const char *top = getenv("top_builddir");
+
+	snprintf(path, sizeof(path), "%s/lib/.libs/" LOADING_NAME, top != NULL ? top : ".");
+	if (access(path, R_OK) != 0) {
+		printf("%s is not there: configured without a shared library\n", path);
+		return 77;
+	}
+	return suite_run("dlopen", add);
 }

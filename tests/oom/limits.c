@@ -15,8 +15,10 @@
 
 #include <limits.h>
 #include <stdio.h>
+#if !defined(_WIN32)
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #define MANY 2000
 
@@ -86,16 +88,6 @@ static size_t live_with(size_t limit)
 	return n;
 }
 
-static int wait_for(pid_t pid)
-{
-	int status = 0;
-
-	while (waitpid(pid, &status, 0) < 0)
-		ck_assert_int_eq(errno, EINTR);
-	ck_assert_msg(WIFEXITED(status), "status 0x%x", (unsigned)status);
-	return WEXITSTATUS(status);
-}
-
 /* In a process where limit was set before anything was allocated. */
 static void set_and_live(size_t limit)
 {
@@ -110,20 +102,45 @@ static void set_and_live(size_t limit)
 	oom_check_library();
 }
 
+#if defined(_WIN32)
+
+static bool in_process(size_t limit)
+{
+	char argument[40];
+	struct spawn s = { .argument = argument };
+
+	snprintf(argument, sizeof(argument), "set:%zu", limit);
+	spawn(&s);
+	fputs(s.err, stderr);
+	return spawn_exited(&s, 0);
+}
+
+#else
+
+/* set_and_live(), in a process of its own. */
+static bool in_process(size_t limit)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		set_and_live(limit);
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		ck_assert_int_eq(errno, EINTR);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+#endif
+
 START_TEST(set_limit_upwards)
 {
-	for (size_t limit = 1; limit <= (size_t)8 << 20; limit += limit < 65536 ? limit : 30000) {
-		pid_t pid;
-
-		fflush(NULL);
-		pid = fork();
-		ck_assert_int_ge(pid, 0);
-		if (pid == 0) {
-			set_and_live(limit);
-			_exit(0);
-		}
-		ck_assert_msg(wait_for(pid) == 0, "a limit of %zu bytes", limit);
-	}
+	for (size_t limit = 1; limit <= (size_t)8 << 20; limit += limit < 65536 ? limit : 30000)
+		ck_assert_msg(in_process(limit), "a limit of %zu bytes", limit);
 }
 END_TEST
 
@@ -149,35 +166,14 @@ END_TEST
 
 /* ---- this program again, with variables set */
 
-static int run_self(const char *what, const char *limit, const char *first, const char *count,
-		    long *calls)
+/* The number that it prints; -1 if it does not end well. */
+static long run_self(const char *what, const char *setting)
 {
-	int ends[2];
-	char line[64] = "";
-	ssize_t n;
-	pid_t pid;
+	struct spawn s = { .program = self, .argument = what, .setting = setting };
 
-	ck_assert_int_eq(pipe(ends), 0);
-	fflush(NULL);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		dup2(ends[1], 1);
-		close(ends[0]);
-		close(ends[1]);
-		setenv("OOM_FIRST", first, 1);
-		setenv("OOM_COUNT", count, 1);
-		if (limit != NULL)
-			setenv("MEMPOOL_LIMIT", limit, 1);
-		spawn_run((char *[]){ (char *)(uintptr_t)self, (char *)(uintptr_t)what, NULL },
-			  environ);
-		_exit(127);
-	}
-	close(ends[1]);
-	n = read(ends[0], line, sizeof(line) - 1);
-	close(ends[0]);
-	*calls = n > 0 ? strtol(line, NULL, 10) : -1;
-	return wait_for(pid);
+	spawn(&s);
+	fputs(s.err, stderr);
+	return spawn_exited(&s, 0) && s.out[0] != '\0' ? strtol(s.out, NULL, 10) : -1;
 }
 
 static long number_of(const char *name)
@@ -187,12 +183,28 @@ static long number_of(const char *name)
 	return text != NULL ? strtol(text, NULL, 10) : 0;
 }
 
-/* Before the library's own start, which has no such priority. */
-static __attribute__((constructor(101))) void arm_first(void)
+/* OOM_REFUSE=COUNT,FIRST. */
+static void arm_first(void)
 {
-	if (getenv("OOM_FIRST") != NULL)
-		mpp_os_inject(number_of("OOM_FIRST"), number_of("OOM_COUNT"));
+	const char *text = getenv("OOM_REFUSE"), *comma = text != NULL ? strchr(text, ',') : NULL;
+
+	if (comma == NULL)
+		return;
+	oom_plan = (struct oom_plan){ "the start", strtol(comma + 1, NULL, 10),
+				      strtol(text, NULL, 10), false, false };
+	mpp_os_inject(oom_plan.first, oom_plan.count);
 }
+
+/* Before the library's own start. */
+#if defined(_WIN32)
+extern void (*const arm_before_constructors)(void);
+__attribute__((section(".CRT$XCT"), used)) void (*const arm_before_constructors)(void) = arm_first;
+#else
+static __attribute__((constructor(101))) void arm_early(void)
+{
+	arm_first();
+}
+#endif
 
 /* The library was started with requests refused, and may not have managed. */
 static int be_started(void)
@@ -201,8 +213,6 @@ static int be_started(void)
 	struct mp_cache *c;
 	void *p, *q;
 
-	oom_plan = (struct oom_plan){ "the start", number_of("OOM_FIRST"),
-				      number_of("OOM_COUNT"), false, false };
 	errno = 0;
 	p = mp_alloc(100);
 	oom_check_got(p);
@@ -226,15 +236,15 @@ static int be_started(void)
 START_TEST(start_refused)
 {
 	static const char *const counts[] = { "1", "1000000000" };
-	char first[24];
+	char setting[50];
 	long n, calls;
 
 	for (unsigned i = 0; i < 2; i++) {
 		n = 0;
 		do {
-			snprintf(first, sizeof(first), "%ld", ++n);
-			ck_assert_int_eq(run_self("start", NULL, first, counts[i], &calls), 0);
-			ck_assert_int_ge(calls, 0);
+			snprintf(setting, sizeof(setting), "OOM_REFUSE=%s,%ld", counts[i], ++n);
+			calls = run_self("start", setting);
+			ck_assert_msg(calls >= 0, "%s", setting);
 			ck_assert_int_lt(n, 1000);
 		} while (calls >= n);
 		ck_assert_int_gt(n, 2);
@@ -254,13 +264,13 @@ static int be_limited(void)
 
 START_TEST(limit_from_environment)
 {
-	char limit[24];
-	long most = 0, n = 0;
+	char limit[40];
+	long most = 0, n;
 
 	for (size_t bytes = 1; bytes <= (size_t)8 << 20; bytes += bytes < 65536 ? bytes : 200000) {
-		snprintf(limit, sizeof(limit), "%zu", bytes);
-		ck_assert_msg(run_self("limit", limit, "0", "0", &n) == 0, "a limit of %zu", bytes);
-		ck_assert_int_ge(n, 0);
+		snprintf(limit, sizeof(limit), "MEMPOOL_LIMIT=%zu", bytes);
+		n = run_self("limit", limit);
+		ck_assert_msg(n >= 0, "a limit of %zu", bytes);
 		ck_assert_msg(bytes > 8192 || n == 0, "%ld objects under %zu bytes", n, bytes);
 		most = n > most ? n : most;
 	}
@@ -279,7 +289,11 @@ static void add(TCase *tc)
 int main(int argc, char **argv)
 {
 	self = argv[0];
-	if (argc > 1)
-		return strcmp(argv[1], "start") == 0 ? be_started() : be_limited();
-	return suite_run("oom-limits", add);
+	if (argc < 2)
+		return suite_run("oom-limits", add);
+	if (strncmp(argv[1], "set:", 4) == 0) {
+		set_and_live((size_t)strtoull(argv[1] + 4, NULL, 10));
+		return 0;
+	}
+	return strcmp(argv[1], "start") == 0 ? be_started() : be_limited();
 }

@@ -7,6 +7,8 @@
  * been started: n = 1, 2, 3 ... until the function made fewer than n requests;
  * in the first thread and in another; for the first time and not.  Then all in
  * one process: bytes in use must not grow from trial to trial.
+ *
+ * Where there is no fork() the program is run again for each trial.
  */
 #include "oom.h"
 
@@ -15,9 +17,13 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
+#if defined(_WIN32)
+#include "../spawn.h"
+#else
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 /* What a trial tells its parent. */
 static volatile long *told;
@@ -56,28 +62,7 @@ static void trial(const struct oom_case *c)
 	oom_check_library();
 }
 
-/* Run fn(c) in a process of its own. */
-static void in_child(void (*fn)(const struct oom_case *c), const struct oom_case *c)
-{
-	int status = 0;
-	pid_t pid;
-
-	fflush(NULL);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		fn(c);
-		_exit(0);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		ck_assert_int_eq(errno, EINTR);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-		      "%s, %ld requests refused from number %ld on, %s, %s: status 0x%x", c->name,
-		      oom_plan.count, oom_plan.first,
-		      oom_plan.in_thread ? "in a thread" : "in the first thread",
-		      oom_plan.warm ? "not for the first time" : "for the first time",
-		      (unsigned)status);
-}
+static void in_child(void (*fn)(const struct oom_case *c), const struct oom_case *c);
 
 static void run_plan(const struct oom_case *c, long count, bool in_thread, bool warm)
 {
@@ -91,11 +76,7 @@ static void run_plan(const struct oom_case *c, long count, bool in_thread, bool 
 	} while (*told >= oom_plan.first);
 }
 
-static void share(void)
-{
-	told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ck_assert(told != MAP_FAILED);
-}
+static void share(void);
 
 START_TEST(each_request)
 {
@@ -178,6 +159,99 @@ START_TEST(no_leak)
 }
 END_TEST
 
+/* ---- processes */
+
+static const char *plan_text(void)
+{
+	static char text[200];
+
+	snprintf(text, sizeof(text), "%s, %ld requests refused from number %ld on, %s, %s",
+		 oom_plan.name, oom_plan.count, oom_plan.first,
+		 oom_plan.in_thread ? "in a thread" : "in the first thread",
+		 oom_plan.warm ? "not for the first time" : "for the first time");
+	return text;
+}
+
+#if defined(_WIN32)
+
+static void (*const in_children[])(const struct oom_case *c) = { trial, run_all, warm_up_and_run };
+
+static void share(void)
+{
+	static long number;
+
+	told = &number;
+}
+
+/* Run fn(c) in a process of its own: this program with a line that says it all. */
+static void in_child(void (*fn)(const struct oom_case *c), const struct oom_case *c)
+{
+	char line[100];
+	struct spawn s = { .argument = line };
+	unsigned which = 0;
+
+	while (in_children[which] != fn)
+		which++;
+	snprintf(line, sizeof(line), "%u:%u:%ld:%ld:%d:%d", which, (unsigned)(c - oom_cases),
+		 oom_plan.first, oom_plan.count, oom_plan.in_thread, oom_plan.warm);
+	spawn(&s);
+	ck_assert_msg(spawn_exited(&s, 0) && sscanf(s.out, "told %ld", (long *)told) == 1,
+		      "%s: status %#x, output:\n%s%s", plan_text(), (unsigned)s.status, s.out,
+		      s.err);
+}
+
+static int be_child(const char *line)
+{
+	unsigned which, c;
+	int in_thread, warm;
+
+	share();
+	if (sscanf(line, "%u:%u:%ld:%ld:%d:%d", &which, &c, &oom_plan.first, &oom_plan.count,
+		   &in_thread, &warm) != 6 || which >= 3 || c >= oom_case_count)
+		return 2;
+	oom_plan.name = oom_cases[c].name;
+	oom_plan.in_thread = in_thread;
+	oom_plan.warm = warm;
+	in_children[which](&oom_cases[c]);
+	printf("told %ld\n", *told);
+	return 0;
+}
+
+#else
+
+static void share(void)
+{
+	told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert(told != MAP_FAILED);
+}
+
+/* Run fn(c) in a process of its own. */
+static void in_child(void (*fn)(const struct oom_case *c), const struct oom_case *c)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		fn(c);
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		ck_assert_int_eq(errno, EINTR);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: status 0x%x",
+		      plan_text(), (unsigned)status);
+}
+
+static int be_child(const char *line)
+{
+	(void)line;
+	return 2;
+}
+
+#endif
+
 /* ---- the table */
 
 static bool has_case(const char *symbol)
@@ -221,7 +295,7 @@ static void add(TCase *tc)
 	tcase_add_loop_test(tc, no_leak, 0, (int)oom_case_count);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	return suite_run("oom-refused", add);
+	return argc == 2 ? be_child(argv[1]) : suite_run("oom-refused", add);
 }

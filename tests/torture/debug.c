@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define HELD 200u
 #define BUILT UINT64_C(0x636f6e7374727563)
@@ -221,28 +219,21 @@ static void share_time(int argc, char **argv, char *text, size_t size)
 int main(int argc, char **argv)
 {
 	static char seconds[40];
-	int status;
 
 	if (getenv("TORTURE_PART") != NULL)
 		return run(argc, argv);
 	share_time(argc, argv, seconds, sizeof(seconds));
+	portable_setenv("TORTURE_PART", "1");
+	portable_setenv("TORTURE_SECONDS", seconds);
 	for (size_t i = 0; i < SETTINGS; i++) {
-		pid_t pid = fork();
+		int status;
 
-		if (pid == 0) {
-			if (setenv("TORTURE_PART", "1", 1) != 0 ||
-			    setenv("TORTURE_SECONDS", seconds, 1) != 0 ||
-			    setenv("MEMPOOL_DEBUG", settings[i].debug, 1) != 0 ||
-			    setenv("MEMPOOL_GUARD", settings[i].guard, 1) != 0)
-				_exit(125);
-			spawn_run(argv, environ);
-			_exit(126);
-		}
-		if (pid < 0 || waitpid(pid, &status, 0) != pid)
-			return 1;
-		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-			fprintf(stderr, "MEMPOOL_DEBUG=%s MEMPOOL_GUARD=%s: status %#x\n",
-				settings[i].debug, settings[i].guard, (unsigned)status);
+		portable_setenv("MEMPOOL_DEBUG", settings[i].debug);
+		portable_setenv("MEMPOOL_GUARD", settings[i].guard);
+		status = spawn_again(argv);
+		if (status != 0) {
+			fprintf(stderr, "MEMPOOL_DEBUG=%s MEMPOOL_GUARD=%s: status %d\n",
+				settings[i].debug, settings[i].guard, status);
 			return 1;
 		}
 	}

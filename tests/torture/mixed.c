@@ -17,8 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if !defined(_WIN32)
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #define CACHES 20u
 #define GENERAL CACHES		/* the kind of what mp_alloc() gave */
@@ -422,6 +424,16 @@ static void op_own_cache(struct worker *w)
 	t_equal(mp_cache_destroy(c), 0);
 }
 
+#if defined(_WIN32)
+
+/* There is none. */
+static void op_fork(struct worker *w)
+{
+	(void)w;
+}
+
+#else
+
 /* In the child of a fork, whatever the other threads were at. */
 static void use_in_child(void)
 {
@@ -458,6 +470,8 @@ static void op_fork(struct worker *w)
 	t_expect(waitpid(pid, &status, 0) == pid);
 	t_equal(status, 0);
 }
+
+#endif
 
 static const struct {
 	void (*fn)(struct worker *w);
