@@ -59,6 +59,38 @@ typedef uint64_t mpp_wide __attribute__((vector_size(16)));
 typedef uint64_t mpp_wide;
 #endif
 
+/*
+ * A variable of which each thread has its own: declared with mpp_thread_local in front, named
+ * by mpp_own().
+ *
+ * For mingw gcc emulates them, in memory which its runtime frees while callbacks of the
+ * thread's end are still to come, and goes on using.  So they are put where the system has
+ * them: into the section .tls, of which each thread gets a copy that stays until its very
+ * end (reference: PE Format, The .tls Section; the address of the copies is in the thread's
+ * block, where compilers for Windows read it).
+ */
+#if defined(__MINGW32__) && defined(__GNUC__) && !defined(__clang__)
+#define mpp_thread_local __attribute__((section(".tls$MP")))
+#define mpp_own(v) (*(__typeof__(v) *)mpp_own_copy((uintptr_t)&(v)))
+extern char *_tls_start;		/* where the section begins */
+extern unsigned long _tls_index;	/* of this program's or library's copy */
+
+mpp_inline void *mpp_own_copy(uintptr_t original)
+{
+	const uintptr_t *copies;
+
+#if defined(__x86_64__)
+	__asm__("movq %%gs:0x58, %0" : "=r"(copies));
+#else
+	__asm__("movl %%fs:0x2c, %0" : "=r"(copies));
+#endif
+	return (void *)(copies[_tls_index] + (original - (uintptr_t)&_tls_start));
+}
+#else
+#define mpp_thread_local _Thread_local
+#define mpp_own(v) (v)
+#endif
+
 /* One cache line, the unit at which threads disturb each other. */
 #define MPP_LINE 64u
 

@@ -39,19 +39,19 @@ static unsigned line_first, line_count;	/* lock:guard_lock */
 static _Atomic uint32_t pool;		/* atomic: enum pool */
 static char *base;			/* const once POOL_READY */
 
-_Thread_local struct mpp_guard_turn mpp_guard_turn;
+mpp_thread_local struct mpp_guard_turn mpp_guard_turn;
 
 /* xorshift: a choice, no secret. */
 static uint32_t draw(uint32_t n)
 {
-	uint64_t x = mpp_guard_turn.random;
+	uint64_t x = mpp_own(mpp_guard_turn).random;
 
 	while (x == 0)
 		x = mpp_os_entropy();
 	x ^= x << 13;
 	x ^= x >> 7;
 	x ^= x << 17;
-	mpp_guard_turn.random = x;
+	mpp_own(mpp_guard_turn).random = x;
 	return (uint32_t)((x >> 32) * n >> 32);
 }
 
@@ -78,17 +78,17 @@ void mpp_guard_attach(struct mp_cache *c, unsigned own)
  */
 static void change_rate(uint32_t rate)
 {
-	mpp_guard_turn.rate = rate;
-	mpp_guard_turn.left = 1 + (uint32_t)mpp_min(draw(2 * rate - 1), draw(2 * rate));
+	mpp_own(mpp_guard_turn).rate = rate;
+	mpp_own(mpp_guard_turn).left = 1 + (uint32_t)mpp_min(draw(2 * rate - 1), draw(2 * rate));
 }
 
 bool mpp_guard_due(const struct mp_cache *c)
 {
-	if (mpp_unlikely(mpp_guard_turn.rate != c->guard_rate))
+	if (mpp_unlikely(mpp_own(mpp_guard_turn).rate != c->guard_rate))
 		change_rate((uint32_t)c->guard_rate);
-	if (mpp_likely(--mpp_guard_turn.left != 0))
+	if (mpp_likely(--mpp_own(mpp_guard_turn).left != 0))
 		return false;
-	mpp_guard_turn.left = 1 + draw(2 * mpp_guard_turn.rate - 1); /* the rate is the mean */
+	mpp_own(mpp_guard_turn).left = 1 + draw(2 * mpp_own(mpp_guard_turn).rate - 1); /* the rate is the mean */
 	return true;
 }
 

@@ -25,7 +25,7 @@ struct mpp_guard_turn {
 	unsigned left;
 	uint64_t random;
 };
-extern _Thread_local struct mpp_guard_turn mpp_guard_turn;
+extern mpp_thread_local struct mpp_guard_turn mpp_guard_turn;
 
 /* Whether this allocation is the one in c->guard_rate; that is not 0. */
 bool mpp_guard_due(const struct mp_cache *c);
@@ -33,9 +33,9 @@ bool mpp_guard_due(const struct mp_cache *c);
 /* One that is not passes, and need not be asked about again; false: ask mpp_guard_due(). */
 mpp_inline bool mpp_guard_pass(const struct mp_cache *c)
 {
-	if (mpp_guard_turn.rate != c->guard_rate || mpp_guard_turn.left <= 1)
+	if (mpp_own(mpp_guard_turn).rate != c->guard_rate || mpp_own(mpp_guard_turn).left <= 1)
 		return false;
-	mpp_guard_turn.left--;
+	mpp_own(mpp_guard_turn).left--;
 	return true;
 }
 

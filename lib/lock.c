@@ -32,29 +32,29 @@ void mpp_lock_wake(struct mpp_lock *l)
 }
 
 /* How many locks of each rank this thread holds; only with MPP_DEBUG_CHECKS. */
-static _Thread_local unsigned held[MPP_RANK_META + 1];
+static mpp_thread_local unsigned held[MPP_RANK_META + 1];
 
 void mpp_lock_entered(const struct mpp_lock *l)
 {
 	if (l->rank == 0)
 		return;
 	for (unsigned r = l->rank + 1; r <= MPP_RANK_META; r++)
-		mpp_assert(held[r] == 0); /* L4 */
-	held[l->rank]++;
+		mpp_assert(mpp_own(held)[r] == 0); /* L4 */
+	mpp_own(held)[l->rank]++;
 }
 
 void mpp_lock_left(const struct mpp_lock *l)
 {
 	if (l->rank == 0)
 		return;
-	mpp_assert(held[l->rank] > 0); /* L1 */
-	held[l->rank]--;
+	mpp_assert(mpp_own(held)[l->rank] > 0); /* L1 */
+	mpp_own(held)[l->rank]--;
 }
 
 bool mpp_lock_none_held(void)
 {
 	for (unsigned r = 0; r <= MPP_RANK_META; r++)
-		if (held[r] != 0)
+		if (mpp_own(held)[r] != 0)
 			return false;
 	return true;
 }

@@ -59,14 +59,15 @@ mpp_noinline unsigned mpp_os_stack(uintptr_t *frames, unsigned max)
 
 void mpp_os_symbol(uintptr_t address, struct mpp_os_symbol *out)
 {
-	static _Thread_local char path[MAX_PATH];
+	static mpp_thread_local char own_path[MAX_PATH];
+	char *path = mpp_own(own_path);
 	DWORD last = GetLastError();
 	uintptr_t end;
 	char *module = module_of(address, &end);
 	const char *slash;
 
 	memset(out, 0, sizeof(*out));
-	if (module != NULL && GetModuleFileNameA((HMODULE)module, path, sizeof(path)) != 0) {
+	if (module != NULL && GetModuleFileNameA((HMODULE)module, path, MAX_PATH) != 0) {
 		slash = strrchr(path, '\\');
 		out->file = slash != NULL ? slash + 1 : path;
 		out->file_offset = address - (uintptr_t)module;

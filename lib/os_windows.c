@@ -455,28 +455,24 @@ bool mpp_os_thread_start(void *(*fn)(void *arg), void *arg)
 
 /* ---- the end of threads and of the process */
 
-static char gone; /* its address: the thread's end has come by */
-static DWORD exit_slot = TLS_OUT_OF_INDEXES;
+static mpp_thread_local void *armed; /* what the hook is to be told; NULL: nothing */
 static void (*exit_hook)(void *value);
 
 /*
  * A callback of the image's TLS directory, not FlsAlloc(): that one runs at the end of a fiber,
- * perhaps in another thread.  The name of the section sorts it before those of the
- * compiler's runtime (XLC, XLD), which take down thread-local variables.  What later
- * runs in this thread, destructors of others, is told that the thread is gone.
+ * perhaps in another thread.  The loader's lock is held; no lock is held here where that
+ * one is taken.  What later runs in this thread, callbacks of others, finds it gone.
  */
 static void NTAPI at_thread_end(void *module, DWORD reason, void *reserved)
 {
 	struct errors e = errors_save();
-	void *value;
+	void *value = mpp_own(armed);
 
 	(void)module;
 	(void)reserved;
-	if (reason == DLL_THREAD_DETACH && exit_slot != TLS_OUT_OF_INDEXES) {
-		value = TlsGetValue(exit_slot);
-		TlsSetValue(exit_slot, &gone);
-		if (value != NULL && value != &gone)
-			exit_hook(value);
+	if (reason == DLL_THREAD_DETACH && value != NULL) {
+		mpp_own(armed) = NULL;
+		exit_hook(value);
 	}
 	errors_restore(e);
 }
@@ -492,7 +488,7 @@ static void stay_loaded(void)
 
 	(void)GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_PIN |
 					 GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
-				 &gone, &module);
+				 (const char *)&exit_hook, &module);
 }
 
 bool mpp_os_thread_init(void (*at_exit)(void *value))
@@ -501,21 +497,17 @@ bool mpp_os_thread_init(void (*at_exit)(void *value))
 
 	find_functions();
 	exit_hook = at_exit;
-	if (exit_slot == TLS_OUT_OF_INDEXES)
-		exit_slot = TlsAlloc();
 	stay_loaded();
 	errors_restore(e);
-	return exit_slot != TLS_OUT_OF_INDEXES;
+	return true;
 }
 
 bool mpp_os_thread_arm(void *value)
 {
-	struct errors e = errors_save();
-	bool done = !mpp_os_refused() && exit_slot != TLS_OUT_OF_INDEXES &&
-		    TlsGetValue(exit_slot) != &gone && TlsSetValue(exit_slot, value) != 0;
-
-	errors_restore(e);
-	return done;
+	if (mpp_os_refused())
+		return false;
+	mpp_own(armed) = value;
+	return true;
 }
 
 void mpp_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))

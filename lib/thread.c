@@ -14,7 +14,7 @@
 struct mpp_thread mpp_thread_none;
 struct mpp_thread mpp_thread_gone;
 struct mpp_thread mpp_thread_shared = { .lock = MPP_LOCK_INIT(MPP_RANK_THREAD) };
-_Thread_local struct mpp_thread *mpp_self = &mpp_thread_none;
+mpp_thread_local struct mpp_thread *mpp_own_self = &mpp_thread_none;
 
 static struct mpp_lock threads_lock = MPP_LOCK_INIT(MPP_RANK_THREADS);
 static struct mpp_link threads = { &threads, &threads };	/* lock:threads */

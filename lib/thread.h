@@ -111,7 +111,8 @@ _Static_assert(sizeof(struct mpp_thread) <= 16 * MPP_KIB, "what mpp_meta_alloc()
 extern struct mpp_thread mpp_thread_none;	/* const: before the first slow path */
 extern struct mpp_thread mpp_thread_gone;	/* const: after the thread's exit hook */
 extern struct mpp_thread mpp_thread_shared;	/* for threads without a state: only its lock */
-extern _Thread_local struct mpp_thread *mpp_self;
+extern mpp_thread_local struct mpp_thread *mpp_own_self;
+#define mpp_self mpp_own(mpp_own_self)
 
 /* The calling thread's state, made now if need be, or &mpp_thread_shared. */
 struct mpp_thread *mpp_thread_get(void);
