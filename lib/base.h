@@ -52,8 +52,8 @@
 #define mpp_prefetch_w(p) ((void)(p))
 #endif
 
-/* What loops over bytes work on at once. */
-#if defined(__GNUC__) || defined(__clang__)
+/* What loops over bytes work on at once: a vector where the processor is known to have them. */
+#if defined(__SSE2__) || defined(__ARM_NEON) || defined(__VSX__)
 typedef uint64_t mpp_wide __attribute__((vector_size(16)));
 #else
 typedef uint64_t mpp_wide;
