@@ -6,7 +6,8 @@
 # all warnings being errors.
 #
 # Run by make check in the build directory, with srcdir, CXX and CPPFLAGS set.  The
-# compilers are $CXX, g++ and clang++, the last also with -stdlib=libc++ where that works.
+# compilers are $CXX, g++ and clang++, the last also with -stdlib=libc++ where that works; with
+# ONLY_CXX set $CXX alone.
 # Fails if anything does not compile, and if there is no compiler.
 set -u
 
@@ -80,6 +81,7 @@ for compiler in "${CXX:-c++}" g++ clang++; do
 	*" $compiler "*) continue ;;
 	esac
 	tried="$tried$compiler "
+	[ -z "${ONLY_CXX:-}" ] || [ "$compiler" = "$CXX" ] || continue
 	command -v ${compiler%% *} >/dev/null 2>&1 || continue
 	if ! works library $compiler -std=c++11; then
 		echo "$compiler: left out, it does not compile <memory>"

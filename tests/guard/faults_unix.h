@@ -2,8 +2,6 @@
 /*
  * faults_unix.h - a part of faults.c: what becomes of the signal.
  */
-#include <sys/mman.h>
-
 /* ---- whoever handled the signal before */
 
 static void leave(int number)
