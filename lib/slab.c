@@ -160,7 +160,6 @@ struct mpp_slab *mpp_slab_init(void *chunk, const struct mpp_geometry *g, uint32
 	s->id = id;
 	s->capacity = g->capacity;
 	s->slot = g->slot;
-	s->hint = 0;
 	for (uint32_t w = 0; w < g->words; w++) {
 		uint32_t n = (uint32_t)mpp_min(left, MPP_BITS);
 
@@ -230,10 +229,11 @@ uint32_t mpp_slab_collect(struct mpp_slab *s, const struct mpp_geometry *g, uint
 {
 	uintptr_t base = (uintptr_t)mpp_slab_object(s, g, 0);
 	size_t stride = (size_t)MPP_BITS * g->slot;
-	uint32_t left = n, w = s->hint < g->words ? s->hint : 0;
+	uint32_t left = n;
 
 	out += n;
-	for (uint32_t seen = 0; seen < g->words && left > 0; seen++) {
+	/* from the lowest address: what was used once is used again before fresh pages are */
+	for (uint32_t w = 0; w < g->words && left > 0; w++) {
 		/* relaxed: only a choice; the fetch-and says what was had */
 		mpp_bits have = mpp_load_relaxed(&s->bits[w]) & valid_bits(g, w);
 		mpp_bits mask = mpp_first_bits(have, left);
@@ -245,10 +245,7 @@ uint32_t mpp_slab_collect(struct mpp_slab *s, const struct mpp_geometry *g, uint
 			out = emit(base + w * stride, g->slot, mask, out);
 			left -= mpp_popcount(mask);
 		}
-		if (left > 0)
-			w = w + 1 < g->words ? w + 1 : 0;
 	}
-	s->hint = w;
 	return n - left;
 }
 

@@ -46,7 +46,6 @@ struct mpp_slab {
 	/* hot: one line for slabs of few objects */
 	_Alignas(MPP_LINE) _Atomic uintptr_t magic;	/* atomic: constant while this is a slab */
 	_Atomic uint32_t word;	/* atomic: state and count of published free objects */
-	uint32_t hint;		/* owner: the holder's; word of bits to look at first */
 	_Atomic mpp_bits bits[];/* atomic: 1 is free */
 };
 

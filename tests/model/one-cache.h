@@ -50,7 +50,7 @@ void mpp_chunk_free(void *p, size_t n)
 	for (size_t i = 0; i < model_geometry.capacity; i++)
 		*model_data(i) = 0xdd;
 	model_slab->id = 0;
-	model_slab->hint = 0;
+	model_slab->slot = 0;
 	model_slab->chain = NULL;
 	mpp_list_init(&model_slab->link);
 }

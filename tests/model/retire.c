@@ -52,7 +52,7 @@ static void *taker(void *arg)
 #if WRONG == 3
 	if (model_free(1) != MPP_DUTY_NONE)
 		model_settle();
-	else if (model_slab->hint > 1)
+	else if (model_slab->slot > 1000)
 		return NULL;
 #else
 	got = model_supply_take();

@@ -168,6 +168,30 @@ START_TEST(take_in_address_order)
 }
 END_TEST
 
+/* What came back at low addresses goes out before what was never out: fewer pages are touched. */
+START_TEST(lowest_address_first)
+{
+	_Atomic(void *) out[100];
+	uint32_t low, high = 0, n;
+
+	dress(16);
+	for (n = 0; n + 100 < g.capacity; n += 100) {
+		ck_assert_uint_eq(mpp_slab_reserve(s, 100), 100);
+		ck_assert_uint_eq(mpp_slab_collect(s, &g, 100, out), 100);
+	}
+	for (low = 10; low < 10 + 7 * 50; low += 50) {
+		ck_assert(set_bit(low));
+		ck_assert_int_eq(mpp_slab_publish(s, &g, 1), MPP_DUTY_NONE);
+	}
+	ck_assert_uint_eq(mpp_slab_reserve(s, 8), 8);
+	ck_assert_uint_eq(mpp_slab_collect(s, &g, 8, out), 8);
+	for (uint32_t i = 8, at = 10; i > 1; i--, at += 50)
+		ck_assert_ptr_eq(cell_get(&out[i - 1]), mpp_slab_object(s, &g, at));
+	high = mpp_slab_index(mpp_slab_chunk(s), cell_get(&out[0]), &g);
+	ck_assert_uint_eq(high, n);
+}
+END_TEST
+
 static _Atomic(void *) taken[65536];
 
 /* All taken and FULL. */
@@ -374,6 +398,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, indexes);
 	tcase_add_test(tc, fresh);
 	tcase_add_test(tc, take_in_address_order);
+	tcase_add_test(tc, lowest_address_first);
 	tcase_add_test(tc, every_duty);
 	tcase_add_test(tc, double_free);
 	tcase_add_test(tc, activation);
