@@ -113,6 +113,14 @@ static void take_locked(struct region *r, uint64_t mask)
 		place_locked(r);
 }
 
+/* Where n adjacent chunks of r are free, with pages if there are such; or -1. */
+static int run_locked(const struct region *r, unsigned n)
+{
+	int bit = mpp_find_run(r->dirty, n);
+
+	return bit >= 0 ? bit : mpp_find_run(r->free, n);
+}
+
 /* One chunk, one with pages if there is any. */
 static void *take_one_locked(void)
 {
@@ -123,7 +131,7 @@ static void *take_one_locked(void)
 	if (mpp_list_empty(from))
 		return NULL;
 	r = mpp_container(from->next, struct region, avail);
-	bit = mpp_find_run(r->dirty != 0 ? r->dirty : r->free, 1);
+	bit = run_locked(r, 1);
 	take_locked(r, UINT64_C(1) << bit);
 	return r->base + (size_t)bit * MP_CHUNK_SIZE;
 }
@@ -134,7 +142,7 @@ static void *take_run_from_locked(struct mpp_link *from, size_t n)
 
 	mpp_list_each(l, from) {
 		struct region *r = mpp_container(l, struct region, avail);
-		int bit = mpp_find_run(r->free, (unsigned)n);
+		int bit = run_locked(r, (unsigned)n);
 
 		if (bit < 0)
 			continue;

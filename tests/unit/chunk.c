@@ -87,6 +87,31 @@ START_TEST(purge)
 }
 END_TEST
 
+/* Chunks that have pages are used again before any others, several adjacent ones too. */
+START_TEST(with_pages_first)
+{
+	enum { N = 8 }; /* of a fresh region; others have nothing free or no pages */
+	char *p[N], *q;
+
+	(void)mpp_chunk_purge(0);
+	for (int i = 0; i < N; i++) {
+		p[i] = mpp_chunk_alloc(1);
+		ck_assert_ptr_nonnull(p[i]);
+	}
+	for (int i = 0; i < N / 2; i++)
+		mpp_chunk_free(p[i], 1);
+	(void)mpp_chunk_purge(0);
+	for (int i = N / 2; i < N; i++)
+		mpp_chunk_free(p[i], 1);
+	q = mpp_chunk_alloc(2);
+	ck_assert(q >= p[N / 2] && q < p[N - 1]);
+	mpp_chunk_free(q, 2);
+	q = mpp_chunk_alloc(1);
+	ck_assert(q >= p[N / 2] && q <= p[N - 1]);
+	mpp_chunk_free(q, 1);
+}
+END_TEST
+
 /* The system refuses to take pages: they stay counted, and the chunks usable. */
 START_TEST(purge_refused)
 {
@@ -175,6 +200,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, aligned_and_apart);
 	tcase_add_test(tc, larger_than_a_region);
 	tcase_add_test(tc, purge);
+	tcase_add_test(tc, with_pages_first);
 	tcase_add_test(tc, purge_refused);
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, many_threads);
