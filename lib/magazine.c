@@ -4,12 +4,14 @@
  *
  * An empty magazine is refilled from the slab the thread holds, then from
  * partial slabs of the cache.  A full one grows, if it has run empty since it last did
- * and the bounds allow; otherwise it returns its older half, run by run: objects of one
- * slab that lie next to each other cost one fetch-or per word of bits and one
- * compare-and-swap.  Lock: the thread's; the cache's inside, for list work only.
+ * and the bounds allow; otherwise it returns its older half, or nearly all if its thread
+ * only frees, run by run: objects of one slab that lie next to each other cost one fetch-or
+ * per word of bits and one compare-and-swap.  Lock: the thread's; the cache's inside, for
+ * list work only.
  */
 #include "magazine.h"
 
+#include "budget.h"
 #include "check.h"
 #include "meta.h"
 #include "spancache.h"
@@ -19,10 +21,15 @@
 #define SUPPLY 16u	/* slabs taken from a cache's lists at once */
 #define AHEAD 8u	/* headers fetched ahead in a drain */
 #define MET 128u	/* slabs that a drain keeps in mind */
-#define IDLE_TICKS 64u	/* slow paths after which a magazine that took none is emptied */
-/* A magazine that only runs empty, or only full, grows to this many objects and bytes. */
-#define GROW_FREELY 255u
-#define GROW_FREELY_BYTES (256 * MPP_KIB)
+#define LOOK_TICKS 64u	/* slow paths from one look for idle magazines to the next */
+#define IDLE_LOOKS 2u	/* looks after which a magazine that never changed is emptied */
+/*
+ * A magazine that only runs empty, or only full, grows to this many objects, while all of its
+ * thread's together have room for FREE_BYTES, or for a share of all memory in use.
+ */
+#define FREE_MOST 255u
+#define FREE_BYTES (256 * MPP_KIB)
+#define FREE_SHARE 16u
 
 static _Atomic size_t total_bytes; /* atomic: sum of all threads' bytes */
 
@@ -436,7 +443,7 @@ static bool resize_locked(struct mpp_thread *t, const struct mp_cache *c, struct
 	return true;
 }
 
-/* Empty magazines of t that have not come to a slow path for long. */
+/* Empty magazines of t that lie idle. */
 static void trim_locked(struct mpp_thread *t, struct mpp_work *work)
 {
 	/* one cache's surplus at a time: its destructors may destroy another cache, and
@@ -444,17 +451,40 @@ static void trim_locked(struct mpp_thread *t, struct mpp_work *work)
 	for (unsigned id = 1; id < MPP_INLINE_IDS && work->surplus.first == NULL; id++) {
 		struct mpp_slot *slot = &t->slots[id].slot;
 
-		if (capacity_of(slot) != 0 && t->tick - t->sides[id].used_at > IDLE_TICKS)
+		if (capacity_of(slot) != 0 && t->sides[id].still >= IDLE_LOOKS)
 			mpp_magazine_flush_locked(t, mpp_registry_get(id), slot, work);
+	}
+}
+
+/* One that is large enough comes to no slow path: whether it is used its count tells. */
+static void look_locked(struct mpp_thread *t)
+{
+	for (unsigned id = 1; id < MPP_INLINE_IDS; id++) {
+		struct mpp_side *side = &t->sides[id];
+		uint16_t count = (uint16_t)mpp_slot_count(&t->slots[id].slot);
+
+		side->still = side->seen != count ? 0 : (uint8_t)mpp_min(side->still + 1u, IDLE_LOOKS);
+		side->seen = count;
 	}
 }
 
 /* A slow path was taken: now and then look for magazines that lie idle. */
 static void tick_locked(struct mpp_thread *t, struct mpp_side *side, struct mpp_work *work)
 {
-	side->used_at = ++t->tick;
-	if (t->tick % IDLE_TICKS == 0)
-		trim_locked(t, work);
+	side->still = 0;
+	if (++t->tick % LOOK_TICKS != 0)
+		return;
+	look_locked(t);
+	trim_locked(t, work);
+}
+
+static size_t first_capacity(const struct mp_cache *c)
+{
+	size_t n = MPP_MAGAZINE_FIRST;
+
+	while (n > 1 && n * c->g.slot > MPP_MAGAZINE_FIRST_BYTES)
+		n /= 2;
+	return n;
 }
 
 /* A larger array if the bounds allow; whether it grew. */
@@ -462,7 +492,7 @@ static bool grow_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slo
 			struct mpp_work *work)
 {
 	size_t old = capacity_of(slot);
-	size_t wanted = old == 0 ? MPP_MAGAZINE_FIRST : 2 * old + 1;
+	size_t wanted = old == 0 ? first_capacity(c) : 2 * old + 1;
 	size_t more;
 
 	wanted = mpp_min(wanted, c->magazine_max);
@@ -478,9 +508,20 @@ static bool grow_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slo
 	return resize_locked(t, c, slot, wanted);
 }
 
-static bool grows_freely(const struct mp_cache *c, size_t capacity)
+/* Whether a magazine of so many may grow though no demand in both directions was seen. */
+static bool grows_freely(const struct mpp_thread *t, const struct mp_cache *c, size_t capacity)
 {
-	return capacity < GROW_FREELY && capacity * c->g.slot < GROW_FREELY_BYTES;
+	size_t bound = mpp_max(FREE_BYTES, mpp_budget_used() / FREE_SHARE);
+
+	return capacity == 0 ||
+	       (capacity < FREE_MOST && t->bytes + capacity * c->g.slot < bound);
+}
+
+/* Whether a magazine that is empty held something since its array was made. */
+static bool was_filled(const struct mpp_slot *slot)
+{
+	/* relaxed: under the lock */
+	return capacity_of(slot) != 0 && mpp_load_relaxed(slot->base) != NULL;
 }
 
 bool mpp_magazine_refill_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
@@ -491,7 +532,8 @@ bool mpp_magazine_refill_locked(struct mpp_thread *t, struct mp_cache *c, struct
 
 	tick_locked(t, side, work);
 	side->starved = true;
-	if (grows_freely(c, capacity_of(slot)))
+	/* not twice on its way to the first object, while a slab is had for it */
+	if ((capacity_of(slot) == 0 || was_filled(slot)) && grows_freely(t, c, capacity_of(slot)))
 		(void)grow_locked(t, c, slot, work);
 	/* a destructor or handler freed into it since it was seen empty */
 	if (mpp_slot_count(slot) > 0)
@@ -520,6 +562,12 @@ static void drain_locked(struct mp_cache *c, struct mpp_slot *slot, size_t n,
 	mpp_store_release(&slot->top, base + (count - n));
 }
 
+/* What is returned of a full magazine: little is kept by a thread that does not allocate. */
+static size_t surplus_of(const struct mpp_side *side, size_t capacity)
+{
+	return side->starved ? (capacity + 1) / 2 : capacity - capacity / 8;
+}
+
 bool mpp_magazine_make_room_locked(struct mpp_thread *t, struct mp_cache *c,
 				   struct mpp_slot *slot, struct mpp_side *side,
 				   struct mpp_work *work)
@@ -528,7 +576,7 @@ bool mpp_magazine_make_room_locked(struct mpp_thread *t, struct mp_cache *c,
 
 	tick_locked(t, side, work);
 	/* otherwise running full is demand only if it ran empty since it last grew */
-	if ((grows_freely(c, capacity) || side->starved) && grow_locked(t, c, slot, work)) {
+	if ((grows_freely(t, c, capacity) || side->starved) && grow_locked(t, c, slot, work)) {
 		side->starved = false;
 		return true;
 	}
@@ -536,7 +584,7 @@ bool mpp_magazine_make_room_locked(struct mpp_thread *t, struct mp_cache *c,
 	if (capacity == 0)
 		return false;
 	if (mpp_slot_count(slot) == capacity)
-		drain_locked(c, slot, (capacity + 1) / 2, work);
+		drain_locked(c, slot, surplus_of(side, capacity), work);
 	return mpp_slot_count(slot) < capacity;
 }
 

@@ -15,6 +15,7 @@
 #define MPP_THREAD_BYTES (8 * MPP_MIB)		/* all of a thread's */
 #define MPP_TOTAL_BYTES (64 * MPP_MIB)		/* of all threads */
 #define MPP_MAGAZINE_FIRST 15u			/* objects, the first capacity */
+#define MPP_MAGAZINE_FIRST_BYTES (32 * MPP_KIB)	/* or fewer, of so many bytes */
 #define MPP_MAGAZINE_MOST 2047u			/* objects, always 2^n - 1 */
 
 /* Slabs to give back and faults to report, of any cache, once no lock is held. */

@@ -53,8 +53,10 @@ _Static_assert(sizeof(void *) != 8 || sizeof(struct mpp_slot) == MPP_SLOT_SIZE,
 
 /* What only the slow path needs of a slot. */
 struct mpp_side {
-	uint32_t used_at;	/* lock:thread: the thread's tick when last refilled or drained */
 	uint32_t shrinks;	/* lock:thread: the cache's shrinks as last obeyed */
+	uint16_t seen;		/* lock:thread: objects in the magazine at the last look */
+	uint8_t still;		/* lock:thread: looks that found as many as the one before, and
+				   no slow path in between */
 	bool starved;		/* lock:thread: ran empty since the magazine last grew */
 };
 

@@ -11,6 +11,7 @@
 #include "model.h"
 #include "plain-lock.h"
 #include "one-cache.h"
+#include "../../lib/budget.c"
 #include "../../lib/thread.c"
 #include "../../lib/magazine.c"
 #include "fast.h"

@@ -4,7 +4,10 @@
  */
 #include "../suite.h"
 
+#include "budget.h"
 #include "magazine.h"
+
+#include <pthread.h>
 
 static struct mp_cache *c;
 static struct mpp_thread *t;
@@ -84,6 +87,117 @@ START_TEST(bounded_in_bytes)
 								       4096);
 		check_cache(c, 0);
 	}
+}
+END_TEST
+
+/* A thread's magazines that only run empty have a bound, however many caches there are. */
+START_TEST(one_way_is_no_demand)
+{
+	size_t first = 0, bound;
+
+	for (int i = 0; i < 60; i++) {
+		setup(500);
+		for (int k = 0; k < 1000; k++)
+			ck_assert_ptr_nonnull(p[k] = mp_cache_alloc(c));
+		first += MPP_MAGAZINE_FIRST * (size_t)c->g.slot;
+	}
+	bound = 256 * MPP_KIB + mpp_budget_used() / 16;
+	ck_assert_uint_lt(t->bytes, bound + first);
+}
+END_TEST
+
+/* The first magazine for objects of several pages is small. */
+START_TEST(first_in_bytes)
+{
+	for (size_t size = 16; size <= MPP_MIB; size *= 2) {
+		void *obj;
+
+		setup(size);
+		obj = mp_cache_alloc(c);
+		ck_assert_ptr_nonnull(obj);
+		mp_cache_free(c, obj);
+		ck_assert_uint_le(capacity(), MPP_MAGAZINE_FIRST);
+		ck_assert(capacity() <= 1 || capacity() * size <= MPP_MAGAZINE_FIRST_BYTES);
+	}
+}
+END_TEST
+
+/* A thread that only frees what others allocated keeps little of it. */
+static void *only_frees(void *arg)
+{
+	size_t n = *(size_t *)arg, most = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t had = mpp_slot_count(mpp_thread_slot(mpp_thread_get(), c, &side));
+
+		mp_cache_free(c, p[i]);
+		t = mpp_thread_get();
+		slot = mpp_thread_slot(t, c, &side);
+		if (mpp_slot_count(slot) < had) /* it was full */
+			ck_assert_uint_le(mpp_slot_count(slot), had / 8 + 1);
+		most = mpp_max(most, mpp_slot_count(slot));
+	}
+	ck_assert_uint_le(most, 255);
+	return NULL;
+}
+
+START_TEST(frees_of_others)
+{
+	size_t n = 5000;
+	pthread_t thread;
+
+	setup(64);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_ptr_nonnull(p[i] = mp_cache_alloc(c));
+	ck_assert_int_eq(pthread_create(&thread, NULL, only_frees, &n), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	check_cache(c, 0);
+}
+END_TEST
+
+/* Slow paths of a cache, at which others are looked at. */
+static void make_slow_paths(struct mp_cache *busy, unsigned n)
+{
+	uint32_t end = t->tick + n;
+
+	while (t->tick < end) {
+		for (int k = 0; k < 5000; k++)
+			ck_assert_ptr_nonnull(p[k] = mp_cache_alloc(busy));
+		for (int k = 0; k < 5000; k++)
+			mp_cache_free(busy, p[k]);
+	}
+}
+
+/* A magazine that comes to no slow path is emptied if it lies idle, and not if it is used. */
+START_TEST(idle_and_used)
+{
+	struct mp_cache *used, *idle, *busy = mp_cache_create("busy", 40, 0, 0, NULL);
+	struct mpp_slot *of_used, *of_idle;
+	void *obj = NULL;
+
+	setup(100);
+	idle = c;
+	of_idle = slot;
+	setup(100);
+	used = c;
+	of_used = slot;
+	mp_cache_free(idle, mp_cache_alloc(idle));
+	mp_cache_free(used, mp_cache_alloc(used));
+	if (c->magazine_max < 3) /* all paths are slow */
+		return;
+	for (int i = 0; i < 40; i++) {
+		make_slow_paths(busy, 50);
+		ck_assert_ptr_nonnull(of_used->base);
+		if (obj == NULL)
+			obj = mp_cache_alloc(used);
+		else
+			mp_cache_free(used, obj);
+		if (i % 2 != 0)
+			obj = NULL;
+	}
+	ck_assert_ptr_null(of_idle->base);
+	check_cache(idle, 0);
+	check_cache(used, 0);
 }
 END_TEST
 
@@ -221,6 +335,10 @@ static void add(TCase *tc)
 	tcase_add_test(tc, most_objects);
 	tcase_add_test(tc, grows_with_demand);
 	tcase_add_test(tc, bounded_in_bytes);
+	tcase_add_test(tc, one_way_is_no_demand);
+	tcase_add_test(tc, first_in_bytes);
+	tcase_add_test(tc, frees_of_others);
+	tcase_add_test(tc, idle_and_used);
 	tcase_add_test(tc, flushed);
 	tcase_add_test(tc, take_and_put);
 	tcase_add_loop_test(tc, orders, 0, 200);
