@@ -22,10 +22,10 @@ static enum mp_error_action count(const struct mp_error *e, void *arg)
 	return MP_ERROR_CONTINUE;
 }
 
-/* Half a million values, each freed in two ways, none of them in a chunk of ours. */
+/* A million values, each freed in two ways, none of them in a chunk of ours. */
 START_TEST(any_value)
 {
-	enum { VALUES = 500000 };
+	enum { VALUES = 1000000 };
 	struct mp_object_info info = { .struct_size = sizeof(info) };
 	struct mp_cache *c = mp_cache_create("orders", 48, 0, 0, NULL);
 	void *keep = mp_cache_alloc(c);
