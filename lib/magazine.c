@@ -443,39 +443,55 @@ static bool resize_locked(struct mpp_thread *t, const struct mp_cache *c, struct
 	return true;
 }
 
-/* Empty magazines of t that lie idle. */
-static void trim_locked(struct mpp_thread *t, struct mpp_work *work)
+/* The i-th slot of a leaf, or without one of those that t has in itself. */
+static struct mpp_slot *slot_in(struct mpp_thread *t, struct mpp_leaf *leaf, unsigned i,
+				struct mpp_side **side)
+{
+	*side = leaf != NULL ? &leaf->sides[i] : &t->sides[i];
+	return leaf != NULL ? &leaf->slots[i] : &t->slots[i].slot;
+}
+
+/* Empty magazines of t that lie idle; first is the id of slot 0. */
+static void trim_locked(struct mpp_thread *t, struct mpp_leaf *leaf, unsigned first,
+			struct mpp_work *work)
 {
 	/* one cache's surplus at a time: its destructors may destroy another cache, and
 	 * that would wait for slabs of that one in our own hands */
-	for (unsigned id = 1; id < MPP_INLINE_IDS && work->surplus.first == NULL; id++) {
-		struct mpp_slot *slot = &t->slots[id].slot;
+	for (unsigned i = first == 0; i < MPP_INLINE_IDS && work->surplus.first == NULL; i++) {
+		struct mpp_side *side;
+		struct mpp_slot *slot = slot_in(t, leaf, i, &side);
 
-		if (capacity_of(slot) != 0 && t->sides[id].still >= IDLE_LOOKS)
-			mpp_magazine_flush_locked(t, mpp_registry_get(id), slot, work);
+		if (capacity_of(slot) != 0 && side->still >= IDLE_LOOKS)
+			mpp_magazine_flush_locked(t, mpp_registry_get(first + i), slot, work);
 	}
 }
 
 /* One that is large enough comes to no slow path: whether it is used its count tells. */
-static void look_locked(struct mpp_thread *t)
+static void look_locked(struct mpp_thread *t, struct mpp_leaf *leaf)
 {
-	for (unsigned id = 1; id < MPP_INLINE_IDS; id++) {
-		struct mpp_side *side = &t->sides[id];
-		uint16_t count = (uint16_t)mpp_slot_count(&t->slots[id].slot);
+	for (unsigned i = 0; i < MPP_INLINE_IDS; i++) {
+		struct mpp_side *side;
+		uint16_t count = (uint16_t)mpp_slot_count(slot_in(t, leaf, i, &side));
 
 		side->still = side->seen != count ? 0 : (uint8_t)mpp_min(side->still + 1u, IDLE_LOOKS);
 		side->seen = count;
 	}
 }
 
-/* A slow path was taken: now and then look for magazines that lie idle. */
+/* A slow path was taken: now and then look for magazines that lie idle, in one leaf each time. */
 static void tick_locked(struct mpp_thread *t, struct mpp_side *side, struct mpp_work *work)
 {
+	unsigned turn = t->leaves_end == 0 ? 0 : t->tick / LOOK_TICKS % t->leaves_end;
+
 	side->still = 0;
 	if (++t->tick % LOOK_TICKS != 0)
 		return;
-	look_locked(t);
-	trim_locked(t, work);
+	look_locked(t, NULL);
+	trim_locked(t, NULL, 0, work);
+	if (t->leaves[turn] == NULL)
+		return;
+	look_locked(t, t->leaves[turn]);
+	trim_locked(t, t->leaves[turn], turn * MPP_INLINE_IDS, work);
 }
 
 static size_t first_capacity(const struct mp_cache *c)
@@ -500,7 +516,7 @@ static bool grow_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slo
 		return false;
 	more = (wanted - old) * c->g.slot;
 	if (old != 0 && t->bytes + more > MPP_THREAD_BYTES)
-		trim_locked(t, work);
+		trim_locked(t, NULL, 0, work);
 	/* relaxed: see account() */
 	if (old != 0 && (t->bytes + more > MPP_THREAD_BYTES ||
 			 mpp_load_relaxed(&total_bytes) + more > MPP_TOTAL_BYTES))

@@ -146,6 +146,8 @@ struct mpp_slot *mpp_thread_slot(struct mpp_thread *t, const struct mp_cache *c,
 			return NULL;
 		mpp_lock_acquire(&t->lock);
 		t->leaves[c->old_id / MPP_INLINE_IDS] = leaf;
+		if (t->leaves_end <= c->old_id / MPP_INLINE_IDS)
+			t->leaves_end = c->old_id / MPP_INLINE_IDS + 1;
 		mpp_lock_release(&t->lock);
 	}
 	*side = &leaf->sides[c->old_id % MPP_INLINE_IDS];

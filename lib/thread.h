@@ -96,6 +96,7 @@ struct mpp_thread {
 	} slots[MPP_INLINE_IDS];
 	struct mpp_side sides[MPP_INLINE_IDS];
 	struct mpp_leaf *leaves[MPP_LEAVES];	/* lock:thread, set once by the owner */
+	unsigned leaves_end;			/* lock:thread: behind the last of those */
 	struct mpp_span_stack spans[MPP_SPAN_STACKS];
 	size_t span_room;			/* owner: bytes that those may still take; none in no thread's state */
 	struct mpp_lock lock;			/* rank MPP_RANK_THREAD */

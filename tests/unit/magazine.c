@@ -201,6 +201,24 @@ START_TEST(idle_and_used)
 }
 END_TEST
 
+/* Those of further ids, which have no place in the thread's first table, are seen too. */
+START_TEST(idle_far)
+{
+	struct mp_cache *busy = mp_cache_create("busy", 40, 0, 0, NULL);
+
+	for (unsigned i = 0; i < 3 * MPP_INLINE_IDS; i++)
+		setup(100);
+	if (c->magazine_max == 0)
+		return;
+	mp_cache_free(c, mp_cache_alloc(c));
+	ck_assert_ptr_nonnull(slot->base);
+	for (unsigned i = 0; i < 40; i++)
+		make_slow_paths(busy, 50);
+	ck_assert_ptr_null(slot->base);
+	check_cache(c, 0);
+}
+END_TEST
+
 START_TEST(flushed)
 {
 	size_t bytes;
@@ -339,6 +357,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, first_in_bytes);
 	tcase_add_test(tc, frees_of_others);
 	tcase_add_test(tc, idle_and_used);
+	tcase_add_test(tc, idle_far);
 	tcase_add_test(tc, flushed);
 	tcase_add_test(tc, take_and_put);
 	tcase_add_loop_test(tc, orders, 0, 200);
