@@ -162,4 +162,9 @@ void mpp_os_inject(long first, long count);
 /* How many such calls were made since mpp_os_inject(). */
 long mpp_os_injected_calls(void);
 
+/* For tests: the clock stands at ms from now on; 0: it runs. */
+void mpp_os_hold_clock(uint64_t ms);
+/* Where it stands, 0 if it runs.  Within layer 1. */
+uint64_t mpp_os_held_clock(void);
+
 #endif /* MPP_OS_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * os_calls.c - layer 1: counts the calls to the system, and lets tests refuse them.
+ * os_calls.c - layer 1: counts the calls to the system, and lets tests refuse them and hold
+ * the clock.
  *
  * The same on every system; os_unix.c and os_windows.c ask before each call.
  */
@@ -10,6 +11,7 @@ static _Atomic uint64_t calls;		/* atomic: a statistic */
 static _Atomic long inject_seen;	/* atomic: calls since mpp_os_inject() */
 static _Atomic long inject_first;	/* atomic: set by the test, before it calls */
 static _Atomic long inject_count;	/* atomic: as above */
+static _Atomic uint64_t held;		/* atomic: where a test holds the clock, milliseconds */
 
 bool mpp_os_refused(void)
 {
@@ -45,4 +47,16 @@ uint64_t mpp_os_calls(void)
 {
 	/* relaxed: a statistic */
 	return mpp_load_relaxed(&calls);
+}
+
+void mpp_os_hold_clock(uint64_t ms)
+{
+	/* relaxed: a test's switch, it publishes nothing */
+	mpp_store_relaxed(&held, ms);
+}
+
+uint64_t mpp_os_held_clock(void)
+{
+	/* relaxed: as above */
+	return mpp_load_relaxed(&held);
 }

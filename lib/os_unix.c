@@ -202,7 +202,10 @@ uint64_t mpp_os_entropy(void)
 uint64_t mpp_os_clock_ms(void)
 {
 	struct timespec ts = { 0, 0 };
+	uint64_t held = mpp_os_held_clock();
 
+	if (mpp_unlikely(held != 0))
+		return held;
 #ifdef CLOCK_MONOTONIC_COARSE
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 #else

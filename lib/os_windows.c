@@ -270,7 +270,9 @@ uint64_t mpp_os_entropy(void)
 
 uint64_t mpp_os_clock_ms(void)
 {
-	return GetTickCount64();
+	uint64_t held = mpp_os_held_clock();
+
+	return held != 0 ? held : GetTickCount64();
 }
 
 #define ENV_KEPT 16u	/* results that stay valid */

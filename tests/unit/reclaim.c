@@ -13,10 +13,12 @@
 
 static void *p[N];
 
+/* The clock stands still: nothing is given back for its age meanwhile. */
 static struct mp_cache *dirty_memory(void)
 {
 	struct mp_cache *c = mp_cache_create("dirty", 2000, 0, 0, NULL);
 
+	mpp_os_hold_clock(1000000);
 	for (int i = 0; i < N; i++) {
 		ck_assert_ptr_nonnull(p[i] = mp_cache_alloc(c));
 		memset(p[i], 1, 2000);
@@ -65,6 +67,24 @@ START_TEST(nothing_live_is_touched)
 }
 END_TEST
 
+/* What is free goes back for its age, when something is freed later: all but of one region. */
+START_TEST(some_time_later)
+{
+	struct mp_cache *c = dirty_memory();
+	uint64_t now = mpp_os_clock_ms();
+
+	mp_cache_free_bulk(c, N, p);
+	(void)mp_cache_shrink(c);
+	ck_assert_uint_ge(stats_of_all().bytes_kept, N * 2000);
+	for (unsigned i = 1; i <= 100; i++) {
+		mpp_os_hold_clock(now + i * 100);
+		mp_cache_free(c, mp_cache_alloc(c));
+		(void)mp_cache_shrink(c); /* a chunk is freed */
+	}
+	ck_assert_uint_le(stats_of_all().bytes_kept, mpp_max(4 * MPP_MIB, 8 * MP_CHUNK_SIZE));
+}
+END_TEST
+
 /* Free objects of other threads come when those pass by. */
 static struct mp_cache *shared;
 
@@ -105,6 +125,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, all_of_it);
 	tcase_add_test(tc, some_of_it);
 	tcase_add_test(tc, nothing_live_is_touched);
+	tcase_add_test(tc, some_time_later);
 	tcase_add_test(tc, other_threads);
 }
 
