@@ -53,7 +53,7 @@ void *mp_cache_zalloc(struct mp_cache *c)
 {
 	void *obj;
 
-	if (mpp_unlikely(c->ctor != NULL || c->ctor_arg != NULL)) {
+	if (mpp_unlikely(c == NULL) || mpp_unlikely(c->ctor != NULL || c->ctor_arg != NULL)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -94,7 +94,7 @@ int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
 {
 	bool at_limit;
 
-	if (mpp_unlikely(c == NULL))
+	if (mpp_unlikely(c == NULL || (objs == NULL && n != 0)))
 		return -EINVAL;
 	if (mpp_likely(c->route == MPP_ROUTE_PLAIN) && mpp_likely(pop_all(c, n, objs)))
 		return 0;
@@ -140,10 +140,16 @@ void mp_cache_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 
 const char *mp_cache_name(const struct mp_cache *c)
 {
-	return c->name;
+	if (c != NULL)
+		return c->name;
+	errno = EINVAL;
+	return NULL;
 }
 
 size_t mp_cache_size(const struct mp_cache *c)
 {
-	return c->size;
+	if (c != NULL)
+		return c->size;
+	errno = EINVAL;
+	return 0;
 }

@@ -59,6 +59,8 @@ static int check_spec(struct mpp_cache_spec *spec, size_t align)
 {
 	if (spec->name == NULL || spec->name[0] == '\0' || spec->size == 0)
 		return EINVAL;
+	if (spec->args != NULL && spec->args->struct_size != sizeof(*spec->args))
+		return EINVAL;
 	if (spec->size > MPP_OBJECT_MAX)
 		return E2BIG;
 	spec->align = normal_align(align, spec->size, spec->flags);
@@ -101,13 +103,10 @@ struct mp_cache *mp_cache_create_args(const char *name, size_t size,
 				      const struct mp_cache_args *args, unsigned flags)
 {
 	struct mpp_cache_spec spec = { .name = name, .size = size, .flags = flags, .args = args };
+	bool understood = args != NULL && args->struct_size == sizeof(*args);
 	struct mp_cache *c;
 
-	if (args != NULL && args->struct_size != sizeof(*args)) {
-		errno = EINVAL;
-		return NULL;
-	}
-	c = create(&spec, args != NULL ? args->align : 0);
+	c = create(&spec, understood ? args->align : 0);
 	if (c != NULL && args != NULL && args->prealloc != 0 &&
 	    mp_cache_prealloc(c, args->prealloc) != 0) {
 		(void)mp_cache_destroy(c);

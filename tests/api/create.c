@@ -4,6 +4,8 @@
  */
 #include "../suite.h"
 
+#include <signal.h>
+
 #define OBJECT_MAX ((size_t)16 << 20)	/* the documented limits */
 #define ALIGN_SURE 4096
 
@@ -299,6 +301,31 @@ START_TEST(panic_that_succeeds)
 }
 END_TEST
 
+/* Of a failing create that panics the program dies, whatever it fails for. */
+static struct mp_cache_args panic_args = { .struct_size = sizeof(panic_args) - 1 };
+
+START_TEST(panic_for_args)
+{
+	(void)!mp_cache_create_args("panic", 64, &panic_args, MP_PANIC);
+}
+END_TEST
+
+START_TEST(panic_for_align)
+{
+	panic_args.struct_size = sizeof(panic_args);
+	panic_args.align = 24;
+	(void)!mp_cache_create_args("panic", 64, &panic_args, MP_PANIC);
+}
+END_TEST
+
+START_TEST(panic_for_prealloc)
+{
+	panic_args.struct_size = sizeof(panic_args);
+	panic_args.prealloc = SIZE_MAX;
+	(void)!mp_cache_create_args("panic", 64, &panic_args, MP_PANIC);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, bad_arguments);
@@ -314,6 +341,9 @@ static void add(TCase *tc)
 	tcase_add_test(tc, typed_macros);
 	tcase_add_test(tc, never_merged);
 	tcase_add_test(tc, panic_that_succeeds);
+	tcase_add_test_raise_signal(tc, panic_for_args, SIGABRT);
+	tcase_add_test_raise_signal(tc, panic_for_align, SIGABRT);
+	tcase_add_test_raise_signal(tc, panic_for_prealloc, SIGABRT);
 }
 
 int main(void)
