@@ -39,7 +39,7 @@ static void count_objects(struct mp_cache *c, struct mp_cache_stats *out)
 	out->leaked = mpp_load_relaxed(&c->leaked);
 	out->live = taken_out - mpp_min(out->cached + out->leaked, taken_out);
 	(void)mpp_guard_out(c, &guarded);
-	taken_out -= mpp_min(guarded, taken_out); /* from now on, of the slabs */
+	out->capacity += guarded; /* live or leaked, each in a page of its own */
 	out->free = out->capacity > taken_out ? out->capacity - taken_out : 0;
 	out->bytes_asked = out->live * c->size;
 	/* relaxed: counts, exact when nobody works on the cache */

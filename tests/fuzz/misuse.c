@@ -202,7 +202,7 @@ static void overflow(struct fz_input *in)
 	if (i >= m_lives || m_live[i].kind == M_GENERAL)
 		return;
 	c = &m_caches[m_live[i].kind];
-	if ((c->flags & MP_RED_ZONE) == 0)
+	if ((c->flags & MP_RED_ZONE) == 0 || m_guards()) /* a guard page would end it all */
 		return;
 	p = over ? m_live[i].p + c->size + dice / 2 % 16 : m_live[i].p - 1 - dice / 2 % 16;
 	old = *p;
@@ -228,7 +228,8 @@ static void use_after_free(struct fz_input *in)
 	size_t at = fz_word(in);
 	unsigned char *p;
 
-	if (c == NULL || state != MP_OBJECT_FREE || c->has_ctor || !(c->flags & MP_POISON))
+	if (c == NULL || state != MP_OBJECT_FREE || c->has_ctor || !(c->flags & MP_POISON) ||
+	    m_guards())
 		return;
 	p = o.p + at % c->size;
 	*p ^= 0x55;

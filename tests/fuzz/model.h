@@ -63,8 +63,13 @@ void m_expect(unsigned kinds);
 void m_told_at(int line);
 #define m_told() m_told_at(__LINE__)
 
+/* Whether some objects are in guard pages, and in no slab. */
+bool m_guards(void);
+
 /* p, of size bytes, was handed out: nobody else has any of it.  Filled from now on. */
 struct m_object *m_add(void *p, size_t size, unsigned kind);
+/* Object i has another size now, where it is. */
+void m_resize(size_t i, size_t size);
 /* Look at what object i holds, and give it up: it is to be freed. */
 struct m_object m_take(size_t i);
 /* The same without a look: it is gone already. */
