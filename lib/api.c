@@ -115,10 +115,36 @@ int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
 	return -ENOMEM;
 }
 
+/* Makes room for p in the magazine, or finds what is wrong; c is what the caller named. */
+static mpp_noinline void give_one(struct mp_cache *c, void *p, struct mpp_work *work)
+{
+	void *head;
+
+	if (p == NULL)
+		return;
+	(void)mpp_init();
+	if (c == NULL && mpp_map_find(p, &head) == MPP_CODE_LARGE)
+		mp_free(p);
+	else
+		mpp_object_give(c, p, work);
+	if (mpp_unlikely(work->faults.n == MPP_FAULTS_MAX))
+		mpp_faults_report(&work->faults);
+}
+
+static mpp_noinline void finish_bulk(struct mpp_work *work)
+{
+	int saved = errno;
+
+	mpp_object_finish(work);
+	errno = saved;
+}
+
 void mp_cache_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 {
+	struct mpp_work work;
 	size_t i = 0;
 
+	mpp_work_init(&work);
 	while (i < n) {
 		struct mp_cache *owner = c;
 		unsigned code = mpp_map_get(objs[i]);
@@ -127,15 +153,11 @@ void mp_cache_free_bulk(struct mp_cache *c, size_t n, void *const *objs)
 			owner = mpp_registry_get(code);
 		if (owner != NULL) /* a slot that is not for the hit path has no room */
 			i += mpp_object_push_many(owner, slot_for_free(owner), n - i, objs + i);
-		if (i == n)
-			break;
-		/* makes room, or finds what is wrong */
-		if (c == NULL)
-			mp_free(objs[i]);
-		else
-			mp_cache_free(c, objs[i]);
-		i++;
+		if (i < n)
+			give_one(c, objs[i++], &work);
 	}
+	if (mpp_unlikely(work.faults.n > 0) || mpp_unlikely(mpp_thread_have_orphans()))
+		finish_bulk(&work);
 }
 
 const char *mp_cache_name(const struct mp_cache *c)

@@ -129,20 +129,37 @@ static bool unlink_locked(const struct mp_cache *c, const struct mpp_link *head,
 }
 
 /*
- * The header that l is in is damaged: end the list in front of it.  What stands behind
- * is lost to the cache, and nothing wrong is handed out.
+ * The links of l are damaged: end the list in front of it.  What stands behind is lost to
+ * the cache, and nothing wrong is handed out.  Returns how many are left.
  */
-static void cut_locked(const struct mp_cache *c, struct mpp_link *head, const struct mpp_link *l)
+static size_t cut_locked(const struct mp_cache *c, struct mpp_link *head, const struct mpp_link *l)
 {
 	struct mpp_link *before = head;
 	size_t seen = 0;
 
 	/* more of them may be damaged: none is followed out of the cache, or in a circle */
-	while (before->next != l && before->next != head && seen++ < c->slabs &&
-	       mpp_cache_may_follow(c, head, before->next, offsetof(struct mpp_slab, link)))
+	while (before->next != l && before->next != head && seen < c->slabs &&
+	       mpp_cache_may_follow(c, head, before->next, offsetof(struct mpp_slab, link))) {
 		before = before->next;
+		seen++;
+	}
 	before->next = head;
 	head->prev = before;
+	return seen;
+}
+
+/* The header of s, on the list at head, is damaged: it is out of use.  False: so is its link. */
+static bool cast_out_locked(struct mp_cache *c, struct mpp_link *head, struct mpp_slab *s,
+			    struct mpp_faults *faults)
+{
+	bool linked = unlink_locked(c, head, &s->link, offsetof(struct mpp_slab, link));
+	size_t left = linked ? c->empties - 1 : cut_locked(c, head, &s->link);
+
+	if (head == &c->empty)
+		c->empties = left;
+	mpp_cache_fault_header(c, s, s, faults);
+	mpp_slab_make_sick(s);
+	return linked;
 }
 
 /* From one list, see mpp_cache_supply(). */
@@ -164,11 +181,12 @@ static unsigned supply_from_locked(struct mp_cache *c, struct mpp_link *head, ui
 			continue; /* EMPTYING: its freer waits for the lock (I4) */
 		if (mpp_unlikely(!sound ||
 				 !unlink_locked(c, head, l, offsetof(struct mpp_slab, link)))) {
-			mpp_cache_fault_header(c, s, s, faults);
-			cut_locked(c, head, l);
+			if (cast_out_locked(c, head, s, faults))
+				continue;
 			break;
 		}
 		slabs[n++] = s;
+		c->empties -= head == &c->empty;
 		/* relaxed: frees only raise it; a little more is no harm */
 		have += mpp_word_count(mpp_load_relaxed(&s->word));
 	}
@@ -182,10 +200,8 @@ unsigned mpp_cache_supply(struct mp_cache *c, uint32_t want, unsigned max,
 
 	mpp_lock_acquire(&c->lock);
 	n = supply_from_locked(c, &c->partial, want, max, slabs, faults);
-	if (n == 0) {
+	if (n == 0)
 		n = supply_from_locked(c, &c->empty, want, max, slabs, faults);
-		c->empties -= n;
-	}
 	mpp_lock_release(&c->lock);
 	return n;
 }
@@ -253,14 +269,16 @@ static bool strip_one_locked(struct mp_cache *c, struct mpp_chain *chain,
 	if (mpp_list_empty(&c->empty) || c->walks != 0)
 		return false;
 	if (!mpp_cache_sound(c, s) ||
-	    !unlink_locked(c, &c->empty, &s->link, offsetof(struct mpp_slab, link)) ||
-	    !unlink_locked(c, &c->all, &s->all, offsetof(struct mpp_slab, all))) {
-		mpp_cache_fault_header(c, s, s, faults);
-		cut_locked(c, &c->empty, &s->link);
-		c->empties = 0;
+	    !unlink_locked(c, &c->empty, &s->link, offsetof(struct mpp_slab, link))) {
+		(void)cast_out_locked(c, &c->empty, s, faults);
 		return false;
 	}
 	c->empties--;
+	if (!unlink_locked(c, &c->all, &s->all, offsetof(struct mpp_slab, all))) {
+		mpp_cache_fault_header(c, s, s, faults);
+		mpp_slab_make_sick(s);
+		return false;
+	}
 	c->slabs--;
 	/* relaxed: under the lock; mp_cache_destroy() waits for it to sink to 0 */
 	mpp_add_relaxed(&c->retiring, 1);
@@ -359,15 +377,17 @@ void mpp_cache_strip(struct mp_cache *c, struct mpp_chain *chain, struct mpp_fau
 void mpp_cache_strip_all(struct mp_cache *c, struct mpp_chain *chain)
 {
 	struct mpp_link *l, *next;
+	size_t left = c->slabs;
 
 	mpp_lock_acquire(&c->lock);
-	for (l = c->all.next; l != &c->all; l = next) {
+	for (l = c->all.next; l != &c->all && left > 0; l = next, left--) {
 		struct mpp_slab *s = mpp_container(l, struct mpp_slab, all);
 
-		if (!mpp_cache_sound(c, s) ||
-		    !mpp_cache_may_follow(c, &c->all, l->next, offsetof(struct mpp_slab, all)))
-			break; /* what is damaged is left alone for good */
 		next = l->next;
+		if (!mpp_cache_may_follow(c, &c->all, next, offsetof(struct mpp_slab, all)))
+			break;
+		if (!mpp_cache_sound(c, s)) /* what is damaged is left alone for good */
+			continue;
 		/* relaxed: as in strip_one_locked */
 		mpp_add_relaxed(&c->retiring, 1);
 		mpp_chain_add(chain, s);

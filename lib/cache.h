@@ -142,7 +142,7 @@ void mpp_cache_describe(struct mpp_fault *f, const struct mp_cache *c, const str
 			const void *pointer);
 /* The handle of a destroyed cache was used; no lock held. */
 mpp_cold void mpp_cache_report_dead(const struct mp_cache *c, const char *where);
-/* Report them all, with no lock held. */
+/* Report them all, with no lock held and nothing half done: a handler may not return. */
 void mpp_faults_report(struct mpp_faults *f);
 
 mpp_inline bool mpp_cache_alive(const struct mp_cache *c)

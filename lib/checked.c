@@ -3,8 +3,8 @@
  * checked.c - layer 6: what happens to a watched object on its way out and in.
  *
  * One report per object: what is found damaged or inconsistent is marked lost, its red
- * zones made whole, and it is never used again.  The report comes last: a handler
- * that does not return leaves nothing half done.
+ * zones made whole, counted as leaked once, and it is never used again.  Faults are
+ * handed up: the report comes last, see object.c.
  */
 #include "checked.h"
 
@@ -12,7 +12,6 @@
 #include "os.h"
 #include "text.h"
 
-#include <errno.h>
 #include <string.h>
 
 static const char at_alloc[] = "the allocation";
@@ -34,8 +33,8 @@ void mpp_checked_trace(const char *cache, const void *obj, size_t asked, const c
  * Here and below, where faults is NULL, nothing is said and all is as it was if something is
  * wrong; and what mpp_watched_pop() and mpp_watched_push() are not for is left out.
  */
-mpp_inline bool is_consistent(struct mp_cache *c, const struct mpp_watched *o, const char *where,
-			      struct mpp_faults *faults)
+mpp_inline bool is_consistent(struct mp_cache *c, const struct mpp_watched *o, bool was_free,
+			      const char *where, struct mpp_faults *faults)
 {
 	bool all = (c->watch.letters & MPP_D_CHECKS) != 0;
 	bool sound = all ? mpp_cache_sound(c, o->s) : mpp_slab_has_magic(o->s, mpp_cache_id(c));
@@ -47,10 +46,8 @@ mpp_inline bool is_consistent(struct mp_cache *c, const struct mpp_watched *o, c
 	if (!sound)
 		mpp_cache_fault_header(c, o->s, o->obj, faults);
 	else
-		mpp_find_fault(faults,
-			       mpp_mark_is_free(mpp_watch_marked(o)) ? MP_ERROR_DOUBLE_FREE :
-								       MP_ERROR_FREE_LIST,
-			       c, o->obj, where);
+		mpp_find_fault(faults, was_free ? MP_ERROR_DOUBLE_FREE : MP_ERROR_FREE_LIST, c,
+			       o->obj, where);
 	return false;
 }
 
@@ -109,17 +106,31 @@ mpp_inline bool take_mark(const struct mpp_watched *o)
 	return mpp_mark_move(mpp_watch_mark(o), MPP_MARK_FREE, MPP_MARK_LIVE) == MPP_MARK_FREE;
 }
 
+/* A free object that is not marked so. */
+static mpp_cold void refuse_out(struct mp_cache *c, const struct mpp_watched *o,
+				struct mpp_faults *faults)
+{
+	enum mpp_mark mark = mpp_watch_marked(o);
+
+	if (mark == MPP_MARK_LOST) /* told and counted when it was lost */
+		return;
+	mpp_cache_fault_header(c, o->s, o->obj, faults);
+	if (mark == MPP_MARK_LIVE) /* the program has it, or the mark lies */
+		mpp_cache_count_leaked(c);
+	else
+		lose(c, o);
+}
+
 mpp_inline bool hand_out(struct mp_cache *c, const struct mpp_watched *o, size_t asked,
 			 struct mpp_faults *faults)
 {
-	if (mpp_unlikely(!is_consistent(c, o, at_alloc, faults)))
-		return false;
 	if (mpp_unlikely(!take_mark(o)) && (faults == NULL || !take_mark_slow(o))) {
 		if (faults != NULL)
-			mpp_cache_fault_header(c, o->s, o->obj, faults);
+			refuse_out(c, o, faults);
 		return false;
 	}
-	if (mpp_unlikely(!is_whole(c, o, true, at_alloc, faults))) {
+	if (mpp_unlikely(!is_consistent(c, o, true, at_alloc, faults)) ||
+	    mpp_unlikely(!is_whole(c, o, true, at_alloc, faults))) {
 		if (faults != NULL)
 			lose(c, o);
 		else
@@ -147,7 +158,7 @@ bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked, struct mpp_fau
 	return true;
 }
 
-/* What is wrong with the free of an object that was not marked live. */
+/* What is wrong with the free of an object that was not marked live; its mark is as it was. */
 static mpp_cold void refuse(struct mp_cache *c, const struct mpp_watched *o, enum mpp_mark was,
 			    struct mpp_faults *faults)
 {
@@ -161,21 +172,12 @@ static mpp_cold void refuse(struct mp_cache *c, const struct mpp_watched *o, enu
 	case MPP_MARK_LIVE:
 	default: /* the mark itself is damaged */
 		mpp_cache_fault_header(c, o->s, o->obj, faults);
-		if (mpp_slab_has_magic(o->s, mpp_cache_id(c)))
+		if (mpp_slab_is_free(o->s, o->index)) /* it is what the free list says */
+			(void)mpp_mark_move(mpp_watch_mark(o), was, MPP_MARK_FREE);
+		else if (mpp_mark_move(mpp_watch_mark(o), was, MPP_MARK_LOST) == was)
 			give_up(c, o);
 		break;
 	}
-}
-
-void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o, enum mpp_mark was)
-{
-	struct mpp_faults faults;
-	int saved = errno;
-
-	mpp_faults_init(&faults);
-	refuse(c, o, was, &faults);
-	mpp_faults_report(&faults);
-	errno = saved;
 }
 
 mpp_inline bool take_back(struct mp_cache *c, const struct mpp_watched *o,
@@ -183,8 +185,6 @@ mpp_inline bool take_back(struct mp_cache *c, const struct mpp_watched *o,
 {
 	enum mpp_mark to = o->w->filled ? MPP_MARK_BUSY : MPP_MARK_FREE, was;
 
-	if (mpp_unlikely(!is_consistent(c, o, at_free, faults)))
-		return false;
 	was = mpp_mark_move(mpp_watch_mark(o), MPP_MARK_LIVE, to);
 	if (mpp_unlikely(was != MPP_MARK_LIVE)) {
 		if (faults != NULL)
@@ -192,7 +192,8 @@ mpp_inline bool take_back(struct mp_cache *c, const struct mpp_watched *o,
 		return false;
 	}
 	mpp_watch_note(o, MPP_USE_FREE); /* first: a report shows who found it */
-	if (mpp_unlikely(!is_whole(c, o, false, at_free, faults))) {
+	if (mpp_unlikely(!is_consistent(c, o, false, at_free, faults)) ||
+	    mpp_unlikely(!is_whole(c, o, false, at_free, faults))) {
 		if (faults != NULL)
 			give_up(c, o);
 		else
@@ -211,9 +212,8 @@ mpp_inline bool take_back(struct mp_cache *c, const struct mpp_watched *o,
 	return true;
 }
 
-bool mpp_checked_in(struct mp_cache *c, void *obj)
+bool mpp_checked_in(struct mp_cache *c, void *obj, struct mpp_faults *faults)
 {
-	struct mpp_faults faults;
 	struct mpp_watched o;
 
 	if (mpp_unlikely(c->watch.letters & MPP_D_TRACE))
@@ -221,11 +221,33 @@ bool mpp_checked_in(struct mp_cache *c, void *obj)
 	if (!mpp_watch_is_marked(&c->watch))
 		return true;
 	mpp_find_watched(c, obj, &o);
-	mpp_faults_init(&faults);
-	if (mpp_likely(take_back(c, &o, &faults)))
+	return take_back(c, &o, faults);
+}
+
+bool mpp_checked_whole(struct mp_cache *c, void *obj, const char *where, struct mpp_faults *faults)
+{
+	struct mpp_watched o;
+
+	if (!mpp_watch_is_marked(&c->watch))
 		return true;
-	mpp_faults_report(&faults);
+	mpp_find_watched(c, obj, &o);
+	if (mpp_likely(is_consistent(c, &o, false, where, faults)) &&
+	    mpp_likely(is_whole(c, &o, false, where, faults)))
+		return true;
+	if (mpp_mark_move(mpp_watch_mark(&o), MPP_MARK_LIVE, MPP_MARK_LOST) == MPP_MARK_LIVE)
+		give_up(c, &o);
 	return false;
+}
+
+bool mpp_checked_resize(struct mp_cache *c, void *obj, size_t size)
+{
+	struct mpp_watched o;
+
+	if (c->builtin || c->watch.reach == 0 || mpp_watch_is_told(&c->watch) || size > c->size)
+		return false;
+	mpp_find_watched(c, obj, &o);
+	mpp_watch_resize(&o, size);
+	return true;
 }
 
 void *mpp_watched_pop(struct mp_cache *c, size_t asked)

@@ -14,19 +14,25 @@
 
 /*
  * A free object of c becomes the program's, asked bytes of it.  False, and a fault to report,
- * if somebody wrote into it: it is then leaked on purpose.
+ * if somebody wrote into it: it is then leaked on purpose.  Of one that was lost already
+ * there is no more to tell.
  */
 bool mpp_checked_out(struct mp_cache *c, void *obj, size_t asked, struct mpp_faults *faults);
 
-/* An object of c comes back; false, and reported, if it may not be used again. */
-bool mpp_checked_in(struct mp_cache *c, void *obj);
+/* An object of c comes back; false, and a fault to report, if it may not be used again. */
+bool mpp_checked_in(struct mp_cache *c, void *obj, struct mpp_faults *faults);
+
+/*
+ * An object in hand is to be moved or resized: false, and a fault to report, if something is wrong
+ * with it; it is lost then, with what it holds.
+ */
+bool mpp_checked_whole(struct mp_cache *c, void *obj, const char *where, struct mpp_faults *faults);
+
+/* Whether it can be resized where it is: the red zone moves with the size. */
+bool mpp_checked_resize(struct mp_cache *c, void *obj, size_t size);
 
 /* The line that T asks for. */
 void mpp_checked_trace(const char *cache, const void *obj, size_t asked, const char *what);
-
-/* Say what is wrong with the free of an object that was not marked live; errno is kept. */
-mpp_cold void mpp_checked_refuse(struct mp_cache *c, const struct mpp_watched *o,
-				 enum mpp_mark was);
 
 /* Slots that the hit path does not look at; NULL before the first use of one. */
 mpp_inline struct mpp_leaf *mpp_checked_leaf(const struct mp_cache *c)

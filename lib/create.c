@@ -182,23 +182,24 @@ static int add_sample(void *obj, void *arg)
 
 static int refuse_busy(struct mp_cache *c, size_t live)
 {
-	struct mpp_faults faults = { .n = 0 };
-	struct mpp_fault *f =
-		mpp_cache_fault(&faults, MP_ERROR_LIVE_AT_DESTROY, c, NULL, "mp_cache_destroy");
-	struct busy busy = { .c = c, .f = f };
+	struct busy busy = { .c = c };
+	struct mpp_work work;
 
-	f->note = "live objects";
-	f->found = live;
-	f->owner = busy.owner;
-	(void)mpp_walk_live(c, add_sample, &busy);
-	mpp_faults_report(&faults);
+	mpp_work_init(&work);
+	busy.f = mpp_cache_fault(&work.faults, MP_ERROR_LIVE_AT_DESTROY, c, NULL,
+				 "mp_cache_destroy");
+	busy.f->note = "live objects";
+	busy.f->found = live;
+	busy.f->owner = busy.owner;
+	(void)mpp_walk_live(c, add_sample, &busy, &work);
+	(void)mpp_work_finish(&work);
 	return -EBUSY;
 }
 
 int mp_cache_destroy(struct mp_cache *c)
 {
 	struct mpp_chain chain = { NULL };
-	size_t live, slabs;
+	size_t out, leaked, slabs;
 
 	if (c == NULL)
 		return 0;
@@ -211,9 +212,10 @@ int mp_cache_destroy(struct mp_cache *c)
 	mpp_thread_bury_orphans();
 	forget_everywhere(c);
 	/* relaxed: nobody works on the cache any more */
-	live = mpp_cache_out(c) - mpp_load_relaxed(&c->leaked);
-	if (live != 0)
-		return refuse_busy(c, live);
+	leaked = mpp_load_relaxed(&c->leaked);
+	out = mpp_cache_out(c);
+	if (out > leaked)
+		return refuse_busy(c, out - leaked);
 	mpp_registry_seal(c);
 	mpp_guard_forget(c);
 	slabs = c->slabs;

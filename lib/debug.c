@@ -191,6 +191,17 @@ void mpp_watch_put_on(const struct mpp_watch *w, void *obj, size_t asked)
 		mpp_poison_fill(obj, w->reach != 0 ? asked : w->size, MPP_POISON_FRESH);
 }
 
+void mpp_watch_resize(const struct mpp_watched *o, size_t asked)
+{
+	size_t before = mpp_watch_asked(o);
+
+	mpp_watch_set_asked(o, asked);
+	if (asked < before)
+		mpp_poison_fill(mpp_at(o->obj, asked), before - asked, MPP_RED);
+	else if (is_poisoned(o->w))
+		mpp_poison_fill(mpp_at(o->obj, before), asked - before, MPP_POISON_FRESH);
+}
+
 void mpp_watch_take_off(const struct mpp_watch *w, void *obj)
 {
 	if (is_poisoned(w))

@@ -191,6 +191,9 @@ mpp_inline void mpp_watch_dress(const struct mpp_watched *o, size_t asked)
 		mpp_watch_put_on(o->w, o->obj, asked);
 }
 
+/* In hand, and other bytes of it wanted: the red zone begins behind those. */
+void mpp_watch_resize(const struct mpp_watched *o, size_t asked);
+
 /* Taken back: poison or zeroes, the whole red zone. */
 void mpp_watch_take_off(const struct mpp_watch *w, void *obj);
 mpp_inline void mpp_watch_undress(const struct mpp_watched *o)

@@ -44,6 +44,16 @@ mpp_inline bool mpp_push(struct mpp_slot *slot, void *obj)
 	return true;
 }
 
+/* Whether obj was pushed last: it is free. */
+mpp_inline bool mpp_is_newest(const struct mpp_slot *slot, const void *obj)
+{
+	/* relaxed: the owner's own words */
+	mpp_cell *top = mpp_load_relaxed(&slot->top);
+
+	/* relaxed: as above; an empty magazine has a NULL there */
+	return top != NULL && mpp_load_relaxed(top - 1) == obj;
+}
+
 /* The slot of a cache, for its offset (0 is the slot that is always empty and full). */
 mpp_inline struct mpp_slot *mpp_fast_slot(uint32_t offset)
 {

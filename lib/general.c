@@ -343,31 +343,55 @@ static size_t large_usable(const void *p, void *head)
 	return mpp_spanwatch_letters != 0 ? mpp_spanwatch_live(p, head) : mpp_large_size(p, head);
 }
 
+/* Whether an object is free in its slab, or the newest in this thread's magazine. */
+static bool is_free_object(const struct mpp_found *found, const void *p)
+{
+	const struct mpp_slab *s = mpp_slab_of(found->head, &found->cache->g);
+	const struct mpp_slot *slot = mpp_thread_find_slot(mpp_self, found->cache);
+
+	if (mpp_slab_has_magic(s, found->code) && mpp_slab_is_free(s, found->index))
+		return true;
+	return slot != NULL && mpp_is_newest(slot, p);
+}
+
+/* What the program may use of an object; 0 if that is free, as far as it is cheap to know. */
+static size_t usable_object(const struct mpp_found *found, const void *p)
+{
+	if (mpp_unlikely(is_free_object(found, p)))
+		return 0;
+	return mpp_checked_live(found->cache, (void *)(uintptr_t)p);
+}
+
+/* The same of a span that is not watched: at hand in another thread it is not seen. */
+static bool is_free_span(const void *p, size_t bytes)
+{
+	return mpp_spanwatch_letters == 0 &&
+	       mpp_spans_keep(mpp_self, p, bytes >> mpp_os_page_shift());
+}
+
 /* What the program may use at p, by its pointer; 0, and reported, if it is no live start. */
 static size_t usable(const void *p, struct mpp_found *found, const char *where)
 {
 	struct mpp_guarded o;
-	size_t size;
+	bool freed = false;
+	size_t size = 0;
 
 	(void)mpp_init();
 	mpp_find(p, found);
 	if (found->cache != NULL && found->index < found->cache->g.capacity) {
-		size = mpp_checked_live(found->cache, (void *)(uintptr_t)p);
-		if (mpp_likely(size != 0))
-			return size;
-		report(MP_ERROR_DOUBLE_FREE, found, p, where);
-		return 0;
-	}
-	if (found->code == MPP_CODE_LARGE) {
+		size = usable_object(found, p);
+		freed = size == 0;
+	} else if (found->code == MPP_CODE_LARGE) {
 		size = large_usable(p, found->head);
-		if (size != 0)
-			return size;
-	}
-	if (found->code == MPP_CODE_GUARD && mpp_guard_look(p, &o) && o.live && o.object == p) {
+		freed = size != 0 && is_free_span(p, size);
+	} else if (found->code == MPP_CODE_GUARD && mpp_guard_look(p, &o) && o.live &&
+		   o.object == p) {
 		found->cache = o.cache;
-		return o.size;
+		size = o.size;
 	}
-	report(kind_of(found, p), found, p, where);
+	if (mpp_likely(size != 0 && !freed))
+		return size;
+	report(freed ? MP_ERROR_DOUBLE_FREE : kind_of(found, p), found, p, where);
 	return 0;
 }
 
@@ -408,7 +432,7 @@ static bool is_of_size(const struct claim *claim, const struct mpp_found *found,
 	if (found->cache != NULL && found->cache->builtin && found->cache->watch.reach != 0)
 		return mpp_max(size, 1) == have;
 	if (found->cache != NULL && !found->cache->builtin)
-		return size <= found->cache->size;
+		return size <= have;
 	if (found->cache != NULL)
 		return most <= have && mp_good_size(most) == have;
 	if ((mpp_annotate_tools | mpp_spanwatch_letters) != 0)
@@ -490,17 +514,38 @@ static void *resize_large(void *p, const struct mpp_found *found, size_t size)
 }
 
 /* Whether an object of have bytes is the one for size. */
-static bool fits(const struct mp_cache *c, size_t size, size_t have)
+static bool fits(const struct mpp_found *found, size_t size, size_t have)
 {
-	if (c->builtin && c->watch.reach != 0)
+	const struct mp_cache *c = found->cache;
+	bool zoned = c->watch.reach != 0 && found->code != MPP_CODE_GUARD &&
+		     !mpp_watch_is_told(&c->watch);
+
+	if (zoned || (c->builtin && c->watch.reach != 0))
 		return size == have; /* the red zone begins there */
 	return c->builtin ? mp_good_size(size) == have : size <= have;
+}
+
+/* Whether the object can be freed when it was copied.  If not, that is told, with nothing taken. */
+static bool is_whole(void *p, const struct mpp_found *found)
+{
+	struct mpp_faults faults;
+	bool whole;
+
+	if (found->code == MPP_CODE_LARGE && mpp_spanwatch_letters != 0)
+		return mpp_spanwatch_whole(p, found->head, "mp_realloc");
+	if (found->cache == NULL || found->code == MPP_CODE_GUARD)
+		return true;
+	mpp_faults_init(&faults);
+	whole = mpp_checked_whole(found->cache, p, "mp_realloc", &faults);
+	mpp_faults_report(&faults);
+	return whole;
 }
 
 void *mp_realloc(void *p, size_t size)
 {
 	struct mpp_found found;
 	size_t have;
+	bool whole;
 	void *to;
 
 	if (p == NULL)
@@ -514,13 +559,18 @@ void *mp_realloc(void *p, size_t size)
 		to = resize_large(p, &found, size);
 		if (to != NULL)
 			return to;
-	} else if (fits(found.cache, size, have)) {
+	} else if (fits(&found, size, have)) {
 		return p;
 	}
+	whole = is_whole(p, &found);
+	if (whole && found.cache != NULL && found.code != MPP_CODE_GUARD &&
+	    mpp_checked_resize(found.cache, p, size))
+		return p;
 	to = mp_alloc(size);
 	if (to == NULL)
 		return NULL;
 	memcpy(to, p, mpp_min(have, size));
-	mp_free(p);
+	if (whole)
+		mp_free(p);
 	return to;
 }

@@ -2,10 +2,25 @@
 /*
  * guard.c - layer 5: sampled objects between inaccessible pages.
  *
- * Lock: guard_lock, for the line of free slots, the states and the counts that go with
- * them.  Nothing is called under it and no other lock taken.  Whoever moved a
- * slot to TAKING or FREEING owns it until the next state.  The fault handler takes no
- * lock: it reads what may change meanwhile, follows none of it, and bounds all of it.
+ * Lock: guard_lock, for the line of free slots, the slots' records and the counts that go
+ * with them.  Nothing is called under it and no other lock taken.
+ *
+ *	FRESH --+
+ *	        +--> TAKING --> LIVE --> FREEING --> FREED, LOST
+ *	FREED --+
+ *
+ *  G1  A slot's record says what its last object was.  It changes as a whole, under
+ *      guard_lock, from a copy that was made ready before; so who reads it under the lock,
+ *      mp_object_info() say, while another thread takes or frees the slot, finds all of
+ *      the old object or all of the new one.
+ *  G2  Whoever moved a slot to TAKING or FREEING alone touches its page, and moves it on.
+ *  G3  The fault handler takes no lock, for the thread that it interrupts may hold it.  A
+ *      record is kept in atomic words between two changes of its version, odd in
+ *      between: words that were read between two looks at one even version are of one record.
+ *      After a few tries it takes what it has: sizes of what is printed are bounded, nothing of
+ *      it is followed, and a page that is being handed on is nobody's to touch.
+ *  G4  Of two threads that fault at a time one waits for the other's report, a bounded
+ *      number of turns.  Nothing else in the handler waits or repeats.
  */
 #include "guard.h"
 
@@ -17,19 +32,36 @@
 
 #include <string.h>
 
+#define TRIES 8u	/* of the fault handler, to read a record */
+#define TURNS 1000000u	/* that it gives another thread's report, some seconds */
+
 enum pool { POOL_NONE = 0, POOL_MAKING, POOL_READY, POOL_REFUSED };
 enum state { FRESH = 0, TAKING, LIVE, FREEING, FREED, LOST };
 
+/* What is known of the object in a slot. */
+struct record {
+	struct mp_cache *cache;		/* NULL: none yet, or it is destroyed; first, for forget */
+	char *object;			/* NULL: none yet */
+	size_t size;
+	enum state state;
+	uint32_t id;			/* the cache's */
+	char name[MPP_NAME_MAX];	/* the cache's */
+	struct mpp_user alloced;
+	struct mpp_user freed;
+};
+
+union record_words {
+	struct record record;
+	uintptr_t words[(sizeof(struct record) + sizeof(uintptr_t) - 1) / sizeof(uintptr_t)];
+};
+
+#define WORDS (sizeof(union record_words) / sizeof(uintptr_t))
+_Static_assert(offsetof(struct record, cache) == 0, "cache_of_locked() reads the first word");
+
 struct slot {
-	_Atomic uint32_t state;		/* atomic: enum state, changed under guard_lock */
+	_Atomic uint32_t version;	/* atomic: of the words, odd while they change */
 	_Atomic uint32_t told;		/* atomic: a fault on this object was reported */
-	struct mp_cache *cache;		/* owner; NULL once the cache is destroyed */
-	uint32_t id;			/* owner */
-	char *object;			/* owner */
-	size_t size;			/* owner */
-	char name[MPP_NAME_MAX];	/* owner: the cache's */
-	struct mpp_user alloced;	/* owner */
-	struct mpp_user freed;		/* owner */
+	_Atomic uintptr_t words[WORDS];	/* atomic: a struct record, changed under guard_lock */
 };
 
 static struct mpp_lock guard_lock;
@@ -38,6 +70,7 @@ static uint16_t line[MPP_GUARD_SLOTS];	/* lock:guard_lock, free slots, a ring */
 static unsigned line_first, line_count;	/* lock:guard_lock */
 static _Atomic uint32_t pool;		/* atomic: enum pool */
 static char *base;			/* const once POOL_READY */
+static _Atomic uint32_t turn_of_fault;	/* atomic: a report is being written, one at a time */
 
 mpp_thread_local struct mpp_guard_turn mpp_guard_turn;
 
@@ -108,64 +141,125 @@ static void append_locked(unsigned i)
 	line[(line_first + line_count++) % MPP_GUARD_SLOTS] = (uint16_t)i;
 }
 
-static enum state state_of(const struct slot *s)
+static void read_locked(const struct slot *s, struct record *out)
 {
-	/* acquire: the rest of the slot; pairs with set_state */
-	return (enum state)mpp_load_acquire(&s->state);
+	union record_words u;
+
+	for (size_t i = 0; i < WORDS; i++)
+		/* relaxed: under the lock they do not change */
+		u.words[i] = mpp_load_relaxed(&s->words[i]);
+	*out = u.record;
 }
 
-static void set_state(struct slot *s, enum state state)
+static void write_locked(struct slot *s, const struct record *r)
 {
-	/* release: the rest of the slot, for the fault handler and state_of */
-	mpp_store_release(&s->state, (uint32_t)state);
+	union record_words u = { .record = *r };
+	/* relaxed: changed under the lock only */
+	uint32_t version = mpp_load_relaxed(&s->version);
+
+	/* relaxed: the words' release keeps it in front of them */
+	mpp_store_relaxed(&s->version, version + 1);
+	for (size_t i = 0; i < WORDS; i++)
+		/* release: the odd version; pairs with peek */
+		mpp_store_release(&s->words[i], u.words[i]);
+	/* release: the words; pairs with peek */
+	mpp_store_release(&s->version, version + 2);
+}
+
+static void set_state_locked(struct slot *s, struct record *r, enum state state)
+{
+	r->state = state;
+	write_locked(s, r);
+}
+
+static const struct mp_cache *cache_of_locked(const struct slot *s)
+{
+	/* relaxed: under the lock */
+	return (const struct mp_cache *)mpp_load_relaxed(&s->words[0]);
+}
+
+/* The same without the lock, by the fault handler (G3). */
+static void peek(const struct slot *s, struct record *out)
+{
+	union record_words u;
+	uint32_t before, after;
+
+	for (unsigned tries = 0; tries < TRIES; tries++) {
+		/* acquire: the words of this version; pairs with write_locked */
+		before = mpp_load_acquire(&s->version);
+		for (size_t i = 0; i < WORDS; i++)
+			/* acquire: the version before this word; pairs with write_locked */
+			u.words[i] = mpp_load_acquire(&s->words[i]);
+		/* relaxed: behind the words, by their acquire */
+		after = mpp_load_relaxed(&s->version);
+		if (before == after && before % 2 == 0)
+			break;
+	}
+	u.record.name[sizeof(u.record.name) - 1] = '\0';
+	*out = u.record;
 }
 
 /* ---- a fault on a page of the pool */
 
-/* What the address at was meant for: the object nearest to it, live ones first. */
-static struct slot *blame(const char *at, size_t page, bool *inside)
+/*
+ * What the address at, in a page of the pool, was meant for: the object nearest to it, live
+ * ones first.  Its slot and record; NULL if there is none.
+ */
+static struct slot *blame(const char *at, size_t page, struct record *out)
 {
 	struct slot *best = NULL;
 	size_t least = SIZE_MAX;
 
-	*inside = page % 2 == 1 && page / 2 < MPP_GUARD_SLOTS;
-	if (*inside)
-		return &slots[page / 2];
+	if (page % 2 == 1 && page / 2 < MPP_GUARD_SLOTS) {
+		best = &slots[page / 2];
+		peek(best, out);
+		return out->object != NULL ? best : NULL;
+	}
 	for (size_t i = page / 2 - (page > 0); i <= page / 2 && i < MPP_GUARD_SLOTS; i++) {
-		struct slot *s = &slots[i];
-		enum state state = state_of(s);
+		struct record r;
 		size_t far;
 
-		if (state == FRESH)
+		peek(&slots[i], &r);
+		if (r.object == NULL)
 			continue;
-		far = at < s->object ? (size_t)(s->object - at) :
-				       (size_t)(at - s->object) - s->size;
-		far += state == LIVE ? 0 : pool_size();
+		far = at < r.object ? (size_t)(r.object - at) : (size_t)(at - r.object) - r.size;
+		far += r.state == LIVE ? 0 : pool_size();
 		if (far < least) {
 			least = far;
-			best = s;
+			best = &slots[i];
+			*out = r;
 		}
 	}
 	return best;
 }
 
-static void fill(struct mpp_fault *f, const struct slot *s, const void *pointer)
+static void fill(struct mpp_fault *f, size_t index, const struct record *r, const void *pointer)
 {
-	enum state state = state_of(s);
-
 	if (f->cache_name[0] == '\0') {
-		f->cache = s->cache;
-		memcpy(f->cache_name, s->name, sizeof(f->cache_name) - 1);
-		f->cache_id = s->id;
+		f->cache = r->cache;
+		memcpy(f->cache_name, r->name, sizeof(f->cache_name));
+		f->cache_id = r->id;
 	}
-	f->index = (size_t)(s - slots);
-	f->slab = page_of(f->index);
-	f->object = s->object;
-	f->offset = (uintptr_t)pointer - (uintptr_t)s->object;
-	f->size = s->size;
-	f->alloced = s->alloced;
-	if (state != LIVE)
-		f->freed = s->freed;
+	f->index = index;
+	f->slab = page_of(index);
+	f->object = r->object;
+	f->offset = (uintptr_t)pointer - (uintptr_t)r->object;
+	f->size = r->size;
+	f->alloced = r->alloced;
+	if (r->state != LIVE)
+		f->freed = r->freed;
+}
+
+/* Another thread's report, if there is one, is out (G4); false: not in this time. */
+static bool wait_for_turn(void)
+{
+	for (unsigned i = 0; i < TURNS; i++) {
+		/* acquire: what the last one left; pairs with on_fault */
+		if (mpp_swap_acquire(&turn_of_fault, 1) == 0)
+			return true;
+		mpp_os_yield();
+	}
+	return false;
 }
 
 /* Called by the signal handler: nothing but loads, one write, and no lock. */
@@ -173,34 +267,32 @@ static void on_fault(const void *address, enum mpp_os_access access)
 {
 	static char text[4096];			/* turn_of_fault: small signal stacks */
 	static struct mpp_fault f;		/* as above */
-	static _Atomic uint32_t turn_of_fault;	/* atomic: one at a time */
 	const char *at = address;
+	struct record r;
 	struct slot *s;
-	bool inside;
+	size_t page;
 
 	/* acquire: base; pairs with make_pool */
 	if (mpp_load_acquire(&pool) != POOL_READY || at < base || at >= base + pool_size())
 		return;
-	s = blame(at, (size_t)(at - base) >> mpp_os_page_shift(), &inside);
-	if (s == NULL || state_of(s) == FRESH)
-		return;
+	page = (size_t)(at - base) >> mpp_os_page_shift();
+	s = blame(at, page, &r);
 	/* acquire: for nothing, only who is first counts */
-	if (mpp_swap_acquire(&s->told, 1) != 0)
+	if (s == NULL || mpp_swap_acquire(&s->told, 1) != 0)
 		return;
-	/* acquire: what the last one left; pairs with the release below */
-	while (mpp_swap_acquire(&turn_of_fault, 1) != 0)
-		mpp_os_yield();
+	if (!wait_for_turn())
+		return;
 	memset(&f, 0, sizeof(f));
-	f.kind = inside || state_of(s) != LIVE ? MP_ERROR_USE_AFTER_FREE :
-		 at < s->object		       ? MP_ERROR_UNDERFLOW :
-						 MP_ERROR_OVERFLOW;
+	f.kind = page % 2 == 1 || r.state != LIVE ? MP_ERROR_USE_AFTER_FREE :
+		 at < r.object			  ? MP_ERROR_UNDERFLOW :
+						    MP_ERROR_OVERFLOW;
 	f.where = access == MPP_OS_READ	 ? "a guard page, a read" :
 		  access == MPP_OS_WRITE ? "a guard page, a write" :
 					   "a guard page";
 	f.pointer = address;
-	fill(&f, s, address);
+	fill(&f, (size_t)(s - slots), &r, address);
 	mpp_report_print(&f, text, sizeof(text));
-	/* release: pairs with the swap above */
+	/* release: pairs with wait_for_turn */
 	mpp_store_release(&turn_of_fault, 0);
 }
 
@@ -250,7 +342,8 @@ static bool is_ready(void)
 	return mpp_likely(mpp_load_acquire(&pool) == POOL_READY) || make_pool();
 }
 
-static struct slot *take(void)
+/* A free slot, TAKING; its record is still that of the object before. */
+static struct slot *take(struct record *r)
 {
 	struct slot *s = NULL;
 
@@ -259,52 +352,57 @@ static struct slot *take(void)
 		s = &slots[line[line_first]];
 		line_first = (line_first + 1) % MPP_GUARD_SLOTS;
 		line_count--;
-		set_state(s, TAKING);
+		read_locked(s, r);
+		set_state_locked(s, r, TAKING);
 	}
 	mpp_lock_release(&guard_lock);
 	return s;
 }
 
-static void dress(struct slot *s, struct mp_cache *c, size_t size)
+/* Lay out the page at, and a record for it. */
+static void dress(char *at, struct record *r, struct mp_cache *c, size_t size)
 {
 	size_t page = mpp_os_page();
-	char *at = page_of((size_t)(s - slots));
 
-	s->size = size;
-	s->object = at + (draw(2) == 0 ? 0 : (page - size) & ~(c->align - 1));
-	s->cache = c;
-	s->id = mpp_cache_id(c);
-	memcpy(s->name, c->name, sizeof(s->name));
-	mpp_report_user(&s->alloced);
-	s->freed.thread = 0;
-	/* relaxed: published with the state */
-	mpp_store_relaxed(&s->told, 0);
+	r->size = size;
+	r->object = at + (draw(2) == 0 ? 0 : (page - size) & ~(c->align - 1));
+	r->cache = c;
+	r->id = mpp_cache_id(c);
+	memcpy(r->name, c->name, sizeof(r->name));
+	mpp_report_user(&r->alloced);
+	memset(&r->freed, 0, sizeof(r->freed));
 	memset(at, MPP_RED, page);
 	if (c->watch.letters & MPP_D_POISON)
-		memset(s->object, MPP_POISON_FRESH, size);
+		memset(r->object, MPP_POISON_FRESH, size);
 }
 
 void *mpp_guard_alloc(struct mp_cache *c, size_t asked)
 {
-	struct slot *s = is_ready() ? take() : NULL;
+	struct record r;
+	struct slot *s = is_ready() ? take(&r) : NULL;
+	char *at;
 	bool open;
 
 	if (s == NULL)
 		return NULL;
-	open = mpp_os_protect(page_of((size_t)(s - slots)), mpp_os_page(), true);
+	at = page_of((size_t)(s - slots));
+	open = mpp_os_protect(at, mpp_os_page(), true);
 	if (open)
-		dress(s, c, c->watch.reach != 0 ? asked : c->size);
+		dress(at, &r, c, c->watch.reach != 0 ? asked : c->size);
 	mpp_lock_acquire(&guard_lock);
 	if (open) {
 		mpp_cache_count_taken(c, 1);
 		c->guarded++;
-		set_state(s, LIVE);
+		/* relaxed: a fault can only follow the return of the object */
+		mpp_store_relaxed(&s->told, 0);
+		set_state_locked(s, &r, LIVE);
 	} else {
-		set_state(s, FREED);
+		read_locked(s, &r); /* its cache may be gone since */
+		set_state_locked(s, &r, r.object != NULL ? FREED : FRESH);
 		append_locked((unsigned)(s - slots));
 	}
 	mpp_lock_release(&guard_lock);
-	return open ? s->object : NULL;
+	return open ? r.object : NULL;
 }
 
 /* ---- free */
@@ -324,87 +422,80 @@ static struct slot *slot_of_any(const void *p)
 	return mpp_map_find(p, &head) == MPP_CODE_GUARD ? slot_of(p) : NULL;
 }
 
-void mpp_guard_describe(struct mpp_fault *f, const void *pointer)
+/* The record of the object that p is in the page of; false if there is none. */
+static bool look(const void *p, struct record *out, size_t *index)
 {
-	const struct slot *s = slot_of(pointer);
+	const struct slot *s = slot_of_any(p);
 
-	if (s != NULL && state_of(s) != FRESH)
-		fill(f, s, pointer);
+	if (s == NULL)
+		return false;
+	*index = (size_t)(s - slots);
+	mpp_lock_acquire(&guard_lock);
+	read_locked(s, out);
+	mpp_lock_release(&guard_lock);
+	return out->object != NULL;
 }
 
-static mpp_cold void report(enum mp_error_kind kind, const struct mp_cache *c, void *p)
+void mpp_guard_describe(struct mpp_fault *f, const void *pointer)
 {
-	struct mpp_faults faults = { .n = 0 };
-	struct mpp_fault *f = mpp_cache_fault(&faults, kind, c, p, "the free");
+	struct record r;
+	size_t index;
 
-	mpp_guard_describe(f, p);
-	mpp_faults_report(&faults);
+	if (look(pointer, &r, &index))
+		fill(f, index, &r, pointer);
 }
 
 /* What is wrong with freeing p, at s, into c; 0 if it is now FREEING, the caller's. */
-static int claim(struct slot *s, const struct mp_cache *c, const void *p)
+static int claim(struct slot *s, const struct mp_cache *c, const void *p, struct record *r)
 {
 	int wrong = 0;
 
 	if (s == NULL)
 		return MP_ERROR_BAD_FREE;
 	mpp_lock_acquire(&guard_lock);
-	if (state_of(s) == FRESH)
+	read_locked(s, r);
+	if (r->object == NULL)
 		wrong = MP_ERROR_BAD_FREE;
-	else if (s->object != p)
+	else if (r->object != p)
 		wrong = MP_ERROR_INTERIOR_POINTER;
-	else if (state_of(s) != LIVE)
+	else if (r->state != LIVE)
 		wrong = MP_ERROR_DOUBLE_FREE;
-	else if (c != NULL && c != s->cache)
+	else if (c != NULL && c != r->cache)
 		wrong = MP_ERROR_WRONG_CACHE;
 	else
-		set_state(s, FREEING);
+		set_state_locked(s, r, FREEING);
 	mpp_lock_release(&guard_lock);
 	return wrong;
 }
 
-/* The bytes of the page around the object are as they were; otherwise reported. */
-static bool is_whole(const struct slot *s)
+/* The bytes of the page around the object are as they were; otherwise a fault. */
+static bool is_whole(size_t index, const struct record *r, struct mpp_faults *faults)
 {
-	char *at = page_of((size_t)(s - slots)), *end = s->object + s->size;
-	size_t before = (size_t)(s->object - at), after = mpp_os_page() - before - s->size;
+	char *at = page_of(index), *end = r->object + r->size;
+	size_t before = (size_t)(r->object - at), after = mpp_os_page() - before - r->size;
 	size_t low = mpp_poison_check(at, before, MPP_RED);
 	size_t high = mpp_poison_check(end, after, MPP_RED), n;
-	struct mpp_faults faults = { .n = 0 };
 	struct mpp_fault *f;
 
 	if (mpp_likely(low == before && high == after))
 		return true;
-	f = mpp_cache_fault(&faults, high != after ? MP_ERROR_OVERFLOW : MP_ERROR_UNDERFLOW,
-			    s->cache, s->object, "the free");
-	fill(f, s, s->object);
+	f = mpp_cache_fault(faults, high != after ? MP_ERROR_OVERFLOW : MP_ERROR_UNDERFLOW,
+			    r->cache, r->object, "the free");
+	fill(f, index, r, r->object);
 	n = high != after ? after - high : before - low;
-	f->damage_offset = high != after ? (ptrdiff_t)(s->size + high) : -(ptrdiff_t)n;
+	f->damage_offset = high != after ? (ptrdiff_t)(r->size + high) : -(ptrdiff_t)n;
 	f->damaged = (unsigned)mpp_min(n, MPP_DAMAGE_MAX);
-	memcpy(f->damage, s->object + f->damage_offset, f->damaged);
-	mpp_faults_report(&faults);
+	memcpy(f->damage, r->object + f->damage_offset, f->damaged);
 	return false;
 }
 
-void mpp_guard_free(struct mp_cache *c, void *p)
+/* The end of a free: back into line, or never to be used again. */
+static void settle(struct slot *s, struct record *r, bool whole)
 {
-	struct slot *s = slot_of(p);
-	int wrong = claim(s, c, p);
-	bool whole;
+	struct mp_cache *c = r->cache;
 
-	if (mpp_unlikely(wrong != 0)) {
-		report((enum mp_error_kind)wrong, c, p);
-		return;
-	}
-	c = s->cache;
-	mpp_report_user(&s->freed);
-	whole = is_whole(s);
-	if (c->flags & MP_ZERO_ON_FREE)
-		memset(s->object, 0, s->size);
-	/* refused: the page stays accessible, and waits in line like the others */
-	(void)mpp_os_protect(page_of((size_t)(s - slots)), mpp_os_page(), false);
 	mpp_lock_acquire(&guard_lock);
-	set_state(s, whole ? FREED : LOST);
+	set_state_locked(s, r, whole ? FREED : LOST);
 	if (whole) {
 		mpp_cache_count_returned(c, 1);
 		c->guarded--;
@@ -417,39 +508,59 @@ void mpp_guard_free(struct mp_cache *c, void *p)
 		mpp_cache_release(c, 1);
 }
 
+void mpp_guard_free(struct mp_cache *c, void *p, struct mpp_faults *faults)
+{
+	struct slot *s = slot_of(p);
+	struct record r;
+	int wrong = claim(s, c, p, &r);
+	struct mpp_fault *f;
+	bool whole;
+
+	if (mpp_unlikely(wrong != 0)) {
+		f = mpp_cache_fault(faults, (enum mp_error_kind)wrong, c, p, "the free");
+		mpp_guard_describe(f, p);
+		return;
+	}
+	mpp_report_user(&r.freed);
+	whole = is_whole((size_t)(s - slots), &r, faults);
+	if (r.cache->flags & MP_ZERO_ON_FREE)
+		memset(r.object, 0, r.size);
+	/* refused: the page stays accessible, and waits in line like the others */
+	(void)mpp_os_protect(page_of((size_t)(s - slots)), mpp_os_page(), false);
+	settle(s, &r, whole);
+}
+
 /* ---- looking */
 
 bool mpp_guard_look(const void *p, struct mpp_guarded *out)
 {
-	struct slot *s = slot_of(p);
-	bool known;
+	struct record r;
+	size_t index;
 
-	if (s == NULL)
+	if (!look(p, &r, &index))
 		return false;
-	mpp_lock_acquire(&guard_lock);
-	known = state_of(s) != FRESH && state_of(s) != TAKING && s->cache != NULL;
 	*out = (struct mpp_guarded){
-		.cache = s->cache,
-		.object = s->object,
-		.page = page_of((size_t)(s - slots)),
-		.index = (size_t)(s - slots),
-		.size = s->size,
-		.live = state_of(s) == LIVE,
+		.cache = r.cache,
+		.object = r.object,
+		.page = page_of(index),
+		.index = index,
+		.size = r.size,
+		.live = r.state == LIVE,
+		.alloced = r.alloced,
+		.freed = r.freed,
 	};
-	mpp_lock_release(&guard_lock);
-	return known;
+	return r.cache != NULL;
 }
 
 bool mpp_guard_noted(const void *p, struct mpp_user *alloced, struct mpp_user *freed)
 {
-	struct slot *s = slot_of_any(p);
+	struct record r;
+	size_t index;
 
-	if (s == NULL)
+	if (!look(p, &r, &index))
 		return false;
-	mpp_lock_acquire(&guard_lock);
-	*alloced = s->alloced;
-	*freed = s->freed;
-	mpp_lock_release(&guard_lock);
+	*alloced = r.alloced;
+	*freed = r.freed;
 	return true;
 }
 
@@ -467,14 +578,14 @@ int mpp_guard_each(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *ar
 	int stop = 0;
 
 	for (unsigned i = 0; i < MPP_GUARD_SLOTS && stop == 0; i++) {
-		void *obj = NULL;
+		struct record r = { .state = FRESH };
 
 		mpp_lock_acquire(&guard_lock);
-		if (state_of(&slots[i]) == LIVE && slots[i].cache == c)
-			obj = slots[i].object;
+		if (cache_of_locked(&slots[i]) == c)
+			read_locked(&slots[i], &r);
 		mpp_lock_release(&guard_lock);
-		if (obj != NULL)
-			stop = fn(obj, arg);
+		if (r.state == LIVE)
+			stop = fn(r.object, arg);
 	}
 	return stop;
 }
@@ -492,10 +603,16 @@ size_t mpp_guard_out(struct mp_cache *c, size_t *guarded)
 
 void mpp_guard_forget(const struct mp_cache *c)
 {
+	struct record r;
+
 	mpp_lock_acquire(&guard_lock);
-	for (unsigned i = 0; i < MPP_GUARD_SLOTS; i++)
-		if (slots[i].cache == c && state_of(&slots[i]) != TAKING)
-			slots[i].cache = NULL;
+	for (unsigned i = 0; i < MPP_GUARD_SLOTS; i++) {
+		if (cache_of_locked(&slots[i]) != c)
+			continue;
+		read_locked(&slots[i], &r);
+		r.cache = NULL;
+		write_locked(&slots[i], &r);
+	}
 	mpp_lock_release(&guard_lock);
 }
 
@@ -512,20 +629,23 @@ void mpp_guard_unlock(void)
 /* What other threads were about to do with their slots is done, or not begun. */
 void mpp_guard_after_fork(void)
 {
+	struct record r;
+
 	/* relaxed: the child has one thread; a pool half made is lost to the child */
 	if (mpp_load_relaxed(&pool) == POOL_MAKING)
 		mpp_store_relaxed(&pool, POOL_REFUSED); /* relaxed: as above */
+	/* relaxed: as above; another thread's report is the parent's */
+	mpp_store_relaxed(&turn_of_fault, 0);
 	for (unsigned i = 0; i < MPP_GUARD_SLOTS; i++) {
-		struct slot *s = &slots[i];
-		enum state state = state_of(s);
-
-		if (state != TAKING && state != FREEING)
+		read_locked(&slots[i], &r);
+		if (r.state != TAKING && r.state != FREEING)
 			continue;
-		if (state == FREEING) {
-			mpp_cache_count_returned(s->cache, 1);
-			s->cache->guarded--;
+		if (r.state == FREEING) {
+			mpp_cache_count_returned(r.cache, 1);
+			r.cache->guarded--;
 		}
-		set_state(s, FRESH); /* nothing is sure of its object */
+		memset(&r, 0, sizeof(r)); /* nothing is sure of its object */
+		write_locked(&slots[i], &r);
 		append_locked(i);
 	}
 }

@@ -47,21 +47,23 @@ void *mpp_guard_alloc(struct mp_cache *c, size_t asked);
 
 /*
  * Free p, which the owner map says is in the pool, into c, NULL for any; what is
- * wrong is reported.  No lock held.
+ * wrong is added to faults.  No lock held.
  */
-void mpp_guard_free(struct mp_cache *c, void *p);
+void mpp_guard_free(struct mp_cache *c, void *p, struct mpp_faults *faults);
 
 /* What is known of an address in the pool. */
 struct mpp_guarded {
-	struct mp_cache *cache;		/* or NULL: never used, or the cache is destroyed */
+	struct mp_cache *cache;
 	void *object;
 	void *page;
 	size_t index;
 	size_t size;			/* bytes the program may use */
 	bool live;
+	struct mpp_user alloced;
+	struct mpp_user freed;
 };
 
-/* False if p is in no object's page. */
+/* False if p is in no object's page, or its cache is destroyed. */
 bool mpp_guard_look(const void *p, struct mpp_guarded *out);
 
 /* Who allocated and who freed the object at p; false if p is in no object's page. */

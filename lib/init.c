@@ -169,7 +169,7 @@ static bool start_core(void)
 		mpp_budget_set_limit(mpp_options.limit);
 		mpp_fail_init();
 		mpp_slab_set_secret((uintptr_t)mpp_os_entropy());
-		mpp_thread_init(mpp_magazine_empty);
+		mpp_thread_init(mpp_magazine_end);
 		mpp_spanwatch_init();
 		mpp_spans_plain = !mpp_fail_large && mpp_annotate_tools == 0 &&
 				  mpp_spanwatch_letters == 0;

@@ -5,7 +5,8 @@
  * The walk leaves out what is in magazines and what was lost on purpose.  Objects of a
  * cache that keeps who allocated them are grouped by the place: a hash table of stacks
  * in the library's own memory, which doubles when it fills up.  Without memory for that, what
- * is left is counted together.  No lock is held while it is printed.
+ * is left is counted together.  It is printed when the cache is no longer looked at, as in
+ * print.c, with no lock held.
  */
 #include "leaks.h"
 
@@ -40,8 +41,9 @@ struct leaks {
 	struct mpp_text *t;
 	size_t total;		/* objects and spans */
 
-	/* of the cache that is looked at */
-	struct mp_cache *c;
+	/* of the cache that is looked at; the line for it waits in t */
+	struct mp_cache *c;	/* not followed when it is told of */
+	struct mpp_work work;	/* left by walks, to be finished then */
 	unsigned shown;
 	struct group *groups;	/* NULL without memory */
 	size_t max;		/* entries there */
@@ -184,25 +186,13 @@ static void print_groups(struct leaks *leaks)
 		mpp_text_add(leaks->t, "mempool:   %zu of them at other places\n", objects);
 }
 
-static void begin_groups(struct leaks *leaks)
+static void drop_groups(struct leaks *leaks)
 {
+	if (leaks->groups != NULL)
+		mpp_meta_free(leaks->groups, leaks->max * sizeof(*leaks->groups));
 	leaks->groups = NULL;
 	leaks->max = leaks->used = 0;
 	memset(&leaks->rest, 0, sizeof(leaks->rest));
-}
-
-static void end_groups(struct leaks *leaks)
-{
-	print_groups(leaks);
-	if (leaks->groups != NULL)
-		mpp_meta_free(leaks->groups, leaks->max * sizeof(*leaks->groups));
-}
-
-static void report_users(struct leaks *leaks)
-{
-	begin_groups(leaks);
-	(void)mpp_walk_live(leaks->c, group_object, leaks);
-	end_groups(leaks);
 }
 
 /* ---- caches and spans */
@@ -218,7 +208,8 @@ static int show_leak(void *obj, void *arg)
 	return 0;
 }
 
-static int report_cache(struct mp_cache *c, void *arg)
+/* The line for a cache, which fits into the buffer, and the groups. */
+static int look_at_cache(struct mp_cache *c, void *arg)
 {
 	struct mp_cache_stats s = { .struct_size = sizeof(s) };
 	struct leaks *leaks = arg;
@@ -230,10 +221,23 @@ static int report_cache(struct mp_cache *c, void *arg)
 	leaks->shown = 0;
 	mpp_text_add(leaks->t, "mempool: leak: cache \"%s\" (id %u): %zu live of %zu bytes:",
 		     c->name, s.id, s.live, s.object_size);
-	(void)mpp_walk_live(c, show_leak, leaks);
+	(void)mpp_walk_live(c, show_leak, leaks, &leaks->work);
 	mpp_text_add(leaks->t, s.live > leaks->shown ? " ...\n" : "\n");
 	if ((c->watch.letters & MPP_D_USERS) || c->guard_rate != 0)
-		report_users(leaks);
+		(void)mpp_walk_live(c, group_object, leaks, &leaks->work);
+	return 0;
+}
+
+static int tell_of_cache(void *arg)
+{
+	struct leaks *leaks = arg;
+
+	(void)mpp_work_retire(&leaks->work);
+	if (leaks->t->len == 0) /* nothing is live */
+		return 0;
+	print_groups(leaks);
+	drop_groups(leaks);
+	(void)mpp_text_flush(leaks->t);
 	return 0;
 }
 
@@ -255,11 +259,11 @@ static void report_span_users(struct leaks *leaks)
 {
 	struct mpp_spanwatch o;
 
-	begin_groups(leaks);
 	for (unsigned part = 0; part < MPP_SPANWATCH_PARTS; part++)
 		for (size_t n = 0; mpp_spanwatch_nth(part, n, &o); n++)
 			add_to_group(leaks, o.object, o.asked, &o.alloced);
-	end_groups(leaks);
+	print_groups(leaks);
+	drop_groups(leaks);
 }
 
 static void report_large(struct leaks *leaks)
@@ -285,27 +289,30 @@ static void report_large(struct leaks *leaks)
 		report_span_users(leaks);
 }
 
-static size_t report(struct mpp_text *t)
+/* Everything; faults that were found with it are left in leaks. */
+static void report(struct leaks *leaks, struct mpp_text *t)
 {
-	struct leaks leaks = { .t = t };
-
-	(void)mpp_registry_each(report_cache, &leaks);
-	report_large(&leaks);
-	return leaks.total;
+	*leaks = (struct leaks){ .t = t };
+	mpp_thread_bury_orphans(); /* as in print.c */
+	(void)mpp_registry_tell(look_at_cache, tell_of_cache, leaks);
+	report_large(leaks);
 }
 
 long mp_leak_report(FILE *f)
 {
 	char buf[1024];
 	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_file, .to = f };
-	size_t total;
+	struct leaks leaks;
+	bool done;
 
 	if (f == NULL)
 		return -EINVAL;
 	if (!mpp_init())
 		return -ENOMEM;
-	total = report(&t);
-	return mpp_text_flush(&t) ? (long)total : -EIO;
+	report(&leaks, &t);
+	done = mpp_text_flush(&t);
+	mpp_faults_report(&leaks.work.faults);
+	return done ? (long)leaks.total : -EIO;
 }
 
 /* ---- at exit */
@@ -315,10 +322,12 @@ static void report_at_exit(int status)
 {
 	char buf[1024];
 	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_errors };
-	size_t total = report(&t);
+	struct leaks leaks;
 
+	report(&leaks, &t);
 	(void)mpp_text_flush(&t);
-	if (total != 0 && status <= 0 && mpp_options.leaks == MPP_LEAKS_ERROR)
+	mpp_faults_report(&leaks.work.faults);
+	if (leaks.total != 0 && status <= 0 && mpp_options.leaks == MPP_LEAKS_ERROR)
 		mpp_os_exit(1);
 }
 

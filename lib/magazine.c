@@ -250,16 +250,24 @@ static void count_all(struct drain *d)
 			count_slab(d, &d->met[i * 64 + mpp_lowest64(used)]);
 }
 
-/* The slab of obj, when it was not met lately; NULL, and a fault, if it is not what it was. */
+/*
+ * The slab of obj, when it was not met lately; NULL, and a fault, if it is not what it was: an
+ * object behind a damaged header is lost.
+ */
 static struct mpp_slab *look_up(struct drain *d, void *obj, void *head)
 {
+	struct mpp_slab *s;
+
 	if (mpp_unlikely(mpp_map_get(head) != mpp_cache_id(d->c)) &&
 	    mpp_map_find(obj, &head) != mpp_cache_id(d->c)) {
 		mpp_cache_fault(&d->work->faults, MP_ERROR_DOUBLE_FREE, d->c, obj,
 				"the return of an object whose slab is gone");
 		return NULL;
 	}
-	return mpp_cache_slab(d->c, head, obj, &d->work->faults);
+	s = mpp_cache_slab(d->c, head, obj, &d->work->faults);
+	if (mpp_unlikely(s == NULL))
+		mpp_cache_count_leaked(d->c);
+	return s;
 }
 
 /* Make the slab of obj, in the chunk at chunk, the current one. */
@@ -378,7 +386,7 @@ size_t mpp_put_locked(struct mp_cache *c, const mpp_cell *objs, size_t n, struct
 	size_t i = 0;
 
 	init_drain(&d, c, work);
-	while (i < n && work->faults.n < MPP_FAULTS_MAX) {
+	while (i < n && (i == 0 || work->faults.n < MPP_FAULTS_MAX)) {
 		/* relaxed: the cells are ours */
 		void *obj = mpp_load_relaxed(&objs[i]);
 
@@ -660,22 +668,20 @@ static struct mpp_slot *used_slot(struct mpp_thread *t, unsigned id)
 }
 
 /* One slot of t in use for id, if there is one; whether there was. */
-static bool flush_one(struct mpp_thread *t, unsigned id, size_t *bytes)
+static bool flush_one(struct mpp_thread *t, unsigned id, struct mpp_work *work, size_t *bytes)
 {
-	struct mpp_work work;
 	struct mpp_slot *slot;
 
-	mpp_work_init(&work);
 	mpp_lock_acquire(&t->lock);
 	slot = used_slot(t, id);
 	if (slot != NULL)
-		mpp_magazine_flush_locked(t, mpp_registry_get(id), slot, &work);
+		mpp_magazine_flush_locked(t, mpp_registry_get(id), slot, work);
 	mpp_lock_release(&t->lock);
-	*bytes += mpp_work_finish(&work);
+	*bytes += mpp_work_retire(work);
 	return slot != NULL;
 }
 
-size_t mpp_magazine_flush_all(struct mpp_thread *t)
+static size_t flush_all(struct mpp_thread *t, struct mpp_work *work, bool told)
 {
 	size_t bytes = 0;
 	unsigned end = mpp_registry_end();
@@ -686,13 +692,35 @@ size_t mpp_magazine_flush_all(struct mpp_thread *t)
 			continue;
 		}
 		/* again while faults interrupt it */
-		while (flush_one(t, id, &bytes))
-			continue;
+		while (flush_one(t, id, work, &bytes))
+			if (told)
+				mpp_faults_report(&work->faults);
 	}
-	return bytes + mpp_spans_flush(t);
+	return bytes + mpp_spans_flush(t, &work->faults);
 }
 
-void mpp_magazine_empty(struct mpp_thread *t)
+size_t mpp_magazine_flush_all(struct mpp_thread *t)
 {
-	(void)mpp_magazine_flush_all(t);
+	struct mpp_work work;
+	size_t bytes;
+
+	mpp_work_init(&work);
+	bytes = flush_all(t, &work, true);
+	mpp_faults_report(&work.faults);
+	return bytes;
+}
+
+void mpp_magazine_flush_into(struct mpp_thread *t, struct mpp_work *work)
+{
+	(void)flush_all(t, work, false);
+}
+
+void mpp_magazine_end(struct mpp_thread *t)
+{
+	struct mpp_work work;
+
+	mpp_work_init(&work);
+	(void)flush_all(t, &work, false);
+	mpp_thread_delist(t);
+	mpp_faults_report(&work.faults);
 }

@@ -54,8 +54,8 @@ uint32_t mpp_take_locked(struct mp_cache *c, struct mpp_slab **active, mpp_cell 
 			 uint32_t want, struct mpp_work *work);
 
 /*
- * Return n objects of c to their slabs.  Returns how many were dealt with: fewer than n
- * when work can hold no more faults.
+ * Return n objects of c to their slabs.  Returns how many were dealt with: fewer than n, but
+ * some, when work can hold no more faults.
  */
 size_t mpp_put_locked(struct mp_cache *c, const mpp_cell *objs, size_t n, struct mpp_work *work);
 
@@ -72,11 +72,14 @@ bool mpp_magazine_make_room_locked(struct mpp_thread *t, struct mp_cache *c,
 void mpp_magazine_flush_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
 			       struct mpp_work *work);
 
-/* The same for every cache of t and for its spans, taking and releasing its lock. */
+/* The same for every cache of the caller's t and for its spans, taking and releasing its lock. */
 size_t mpp_magazine_flush_all(struct mpp_thread *t);
 
-/* The same, for a thread that ends. */
-void mpp_magazine_empty(struct mpp_thread *t);
+/* The same with the faults for the caller to report; of many some are only counted. */
+void mpp_magazine_flush_into(struct mpp_thread *t, struct mpp_work *work);
+
+/* The same for a thread that ends, or is gone; its state is unused then. */
+void mpp_magazine_end(struct mpp_thread *t);
 
 /* Give up a slab that is held: to the cache's lists. */
 void mpp_leave_slab_locked(struct mp_cache *c, struct mpp_slab *s, struct mpp_work *work);

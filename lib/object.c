@@ -5,6 +5,10 @@
  * Each takes the thread's own lock, uncontended unless another thread
  * walks or destroys, and does everything that may call back or report after
  * releasing it.
+ *
+ * What is found on the way is gathered in a struct mpp_work and reported at the very
+ * end: a free is done then, an allocation has given back what it had and begins
+ * again.  So a handler that leaves by longjmp leaves nothing half done.
  */
 #include "object.h"
 
@@ -18,6 +22,10 @@
 
 #define BATCH 64u /* objects handled at once by the bulk calls */
 
+static const char at_free[] = "the free";
+
+static void untake(struct mp_cache *c, size_t n, size_t have, void **objs, struct mpp_work *work);
+
 void mpp_object_poll(void)
 {
 	struct mpp_thread *t = mpp_thread_get();
@@ -28,37 +36,50 @@ void mpp_object_poll(void)
 		(void)mpp_magazine_flush_all(t);
 }
 
+/* The same where there is seldom anything to do. */
+static void poll(void)
+{
+	/* relaxed: a request, obeyed at some slow path */
+	uint32_t flushes = mpp_load_relaxed(&mpp_thread_flushes);
+
+	if (mpp_unlikely(mpp_self->flushes != flushes) || mpp_unlikely(mpp_thread_have_orphans()))
+		mpp_object_poll();
+}
+
+void mpp_object_finish(struct mpp_work *work)
+{
+	if (mpp_unlikely(work->faults.n > 0))
+		mpp_faults_report(&work->faults);
+	if (mpp_unlikely(mpp_thread_have_orphans()))
+		mpp_thread_bury_orphans();
+}
+
 /* The caller's slab goes where the next attempt finds it. */
 static void offer_slab(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
-		       struct mpp_slab *s)
+		       struct mpp_slab *s, struct mpp_work *work)
 {
-	struct mpp_work work;
-
-	mpp_work_init(&work);
 	mpp_lock_acquire(&t->lock);
 	if (slot != NULL && slot->active == NULL)
 		slot->active = s;
 	else
-		mpp_leave_slab_locked(c, s, &work);
+		mpp_leave_slab_locked(c, s, work);
 	mpp_lock_release(&t->lock);
-	(void)mpp_work_finish(&work);
+	(void)mpp_work_retire(work);
 }
 
 /* Up to want objects straight from slabs, into cells; the slab in between is slot's, if any. */
 static uint32_t take_direct(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
-			    mpp_cell *cells, uint32_t want)
+			    mpp_cell *cells, uint32_t want, struct mpp_work *work)
 {
 	struct mpp_slab *held = NULL;
-	struct mpp_work work;
 	uint32_t got;
 
-	mpp_work_init(&work);
 	mpp_lock_acquire(&t->lock);
-	got = mpp_take_locked(c, slot != NULL ? &slot->active : &held, cells, want, &work);
+	got = mpp_take_locked(c, slot != NULL ? &slot->active : &held, cells, want, work);
 	if (held != NULL)
-		mpp_leave_slab_locked(c, held, &work);
+		mpp_leave_slab_locked(c, held, work);
 	mpp_lock_release(&t->lock);
-	(void)mpp_work_finish(&work);
+	(void)mpp_work_retire(work);
 	return got;
 }
 
@@ -93,19 +114,17 @@ static void obey_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slo
 }
 
 static bool refill(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
-		   struct mpp_side *side)
+		   struct mpp_side *side, struct mpp_work *work)
 {
-	struct mpp_work work;
 	bool got;
 
-	mpp_work_init(&work);
 	mpp_lock_acquire(&t->lock);
-	obey_locked(t, c, slot, side, &work);
-	got = mpp_magazine_refill_locked(t, c, slot, side, &work);
+	obey_locked(t, c, slot, side, work);
+	got = mpp_magazine_refill_locked(t, c, slot, side, work);
 	if (got && (c->watch.letters & MPP_D_HARDENED))
 		shuffle_locked(slot);
 	mpp_lock_release(&t->lock);
-	(void)mpp_work_finish(&work);
+	(void)mpp_work_retire(work);
 	return got;
 }
 
@@ -144,7 +163,7 @@ static bool pop(struct mpp_thread *t, const struct mp_cache *c, struct mpp_slot 
 }
 
 /* One object, without regard to limits and poison. */
-static void *take_one(struct mp_cache *c)
+static void *take_one(struct mp_cache *c, struct mpp_work *work)
 {
 	struct mpp_thread *t = mpp_thread_get();
 	struct mpp_side *side = NULL;
@@ -157,20 +176,15 @@ static void *take_one(struct mp_cache *c)
 		if (slot != NULL && !c->direct) {
 			if (pop(t, c, slot, &obj))
 				return obj;
-			mpp_object_poll();
-			if (refill(t, c, slot, side))
+			if (refill(t, c, slot, side, work))
 				continue;
 		}
-		if (take_direct(t, c, slot, &cell, 1) == 1) /* relaxed: our own cell */
+		if (take_direct(t, c, slot, &cell, 1, work) == 1) /* relaxed: our own cell */
 			return mpp_load_relaxed(&cell);
-		if (mpp_unlikely(mpp_thread_have_orphans())) {
-			mpp_thread_bury_orphans();
-			continue;
-		}
 		s = mpp_cache_grow(c);
 		if (s == NULL)
 			return NULL;
-		offer_slab(t, c, slot, s);
+		offer_slab(t, c, slot, s, work);
 	}
 }
 
@@ -187,33 +201,38 @@ static void *take_guarded(struct mp_cache *c, size_t asked)
 	return obj;
 }
 
-/* A watched object's way out.  If it is damaged, the report comes with nothing taken. */
-static mpp_noinline bool check_out(struct mp_cache *c, void *obj, size_t asked)
+/* An object that is fit to be handed out; NULL without memory, or in front of a fault. */
+static void *take_sound(struct mp_cache *c, size_t asked, struct mpp_work *work)
 {
-	struct mpp_faults faults;
+	void *obj = take_guarded(c, asked);
 
-	mpp_faults_init(&faults);
-	if (mpp_likely(mpp_checked_out(c, obj, asked, &faults)))
-		return true;
-	if (c->counted)
-		mpp_cache_release(c, 1);
-	mpp_faults_report(&faults);
-	return false;
+	while (obj == NULL && work->faults.n == 0) {
+		obj = take_one(c, work);
+		if (obj == NULL || c->watch.letters == 0)
+			break;
+		if (mpp_unlikely(!mpp_checked_out(c, obj, asked, &work->faults)))
+			obj = NULL;
+	}
+	return obj;
 }
 
 void *mpp_object_alloc(struct mp_cache *c, size_t asked, bool *at_limit)
 {
+	struct mpp_work work;
 	void *obj;
 
-	do {
+	mpp_work_init(&work);
+	for (;;) {
+		poll();
 		*at_limit = c->counted && !mpp_cache_admit(c, 1);
 		if (*at_limit)
 			return NULL;
-		obj = take_guarded(c, asked);
-		if (obj != NULL)
+		obj = take_sound(c, asked, &work);
+		if (mpp_likely(work.faults.n == 0))
 			break;
-		obj = take_one(c);
-	} while (obj != NULL && c->watch.letters != 0 && !check_out(c, obj, asked));
+		untake(c, 1, obj != NULL, &obj, &work);
+		mpp_faults_report(&work.faults);
+	}
 	if (obj == NULL && c->counted)
 		mpp_cache_release(c, 1);
 	else if (obj != NULL && c->tallied)
@@ -246,7 +265,7 @@ size_t mpp_object_pop_many(struct mpp_slot *slot, size_t n, void **objs)
 }
 
 /* As many as the thread's magazine and slabs give at once, none if memory is out. */
-static size_t take_some(struct mp_cache *c, size_t want, void **objs)
+static size_t take_some(struct mp_cache *c, size_t want, void **objs, struct mpp_work *work)
 {
 	struct mpp_thread *t = mpp_thread_get();
 	struct mpp_side *side = NULL;
@@ -262,12 +281,12 @@ static size_t take_some(struct mp_cache *c, size_t want, void **objs)
 		return got;
 	/* hardened: one by one from the magazine, which is shuffled */
 	if (!(c->watch.letters & MPP_D_HARDENED))
-		got = take_direct(t, c, slot, cells, (uint32_t)mpp_min(want, BATCH));
+		got = take_direct(t, c, slot, cells, (uint32_t)mpp_min(want, BATCH), work);
 	for (size_t i = got; i > 0; i--) /* relaxed: our own cells; lowest address first */
 		objs[got - i] = mpp_load_relaxed(&cells[i - 1]);
 	if (got > 0)
 		return got;
-	objs[0] = take_one(c);
+	objs[0] = take_one(c, work);
 	return objs[0] != NULL;
 }
 
@@ -283,95 +302,74 @@ static size_t check_out_some(struct mp_cache *c, size_t n, void **objs, struct m
 }
 
 /* Up to n, as many as there are in front of a fault. */
-static size_t take_all(struct mp_cache *c, size_t n, void **objs, struct mpp_faults *faults)
+static size_t take_all(struct mp_cache *c, size_t n, void **objs, struct mpp_work *work)
 {
 	size_t have = 0, got;
 
-	while (have < n && faults->n == 0) {
+	while (have < n && work->faults.n == 0) {
 		objs[have] = take_guarded(c, c->size);
 		if (objs[have] != NULL) {
 			have++;
 			continue;
 		}
-		got = take_some(c, c->guard_rate != 0 ? 1 : n - have, objs + have);
+		got = take_some(c, c->guard_rate != 0 ? 1 : n - have, objs + have, work);
 		if (got == 0)
 			break;
 		if (c->watch.letters != 0)
-			got = check_out_some(c, got, objs + have, faults);
+			got = check_out_some(c, got, objs + have, &work->faults);
 		have += got;
 	}
 	return have;
 }
 
-/* have of n admitted were taken, and go back. */
-static void untake(struct mp_cache *c, size_t n, size_t have, void **objs)
-{
-	if (c->counted) /* the free below gives back only what it frees */
-		mpp_cache_release(c, n - have);
-	if (c->tallied)
-		mpp_cache_count_allocs(c, have);
-	for (size_t i = 0; i < have; i++) {
-		uint32_t index;
-
-		if (mpp_likely(mpp_fast_owns(c, objs[i], &index)))
-			mpp_object_push(c, objs[i], index);
-		else /* guarded, or freed by another thread that had no right to */
-			mpp_object_free_any(c, objs[i]);
-	}
-}
-
 bool mpp_object_alloc_bulk(struct mp_cache *c, size_t n, void **objs, bool *at_limit)
 {
-	struct mpp_faults faults;
+	struct mpp_work work;
 	size_t have;
 	bool found;
 
+	mpp_work_init(&work);
 	do {
-		mpp_faults_init(&faults);
+		poll();
 		*at_limit = n > 0 && c->counted && !mpp_cache_admit(c, n);
 		if (*at_limit)
 			return false;
-		have = take_all(c, n, objs, &faults);
-		if (have == n)
+		have = take_all(c, n, objs, &work);
+		found = work.faults.n > 0;
+		if (have == n && !found)
 			break;
-		untake(c, n, have, objs);
-		found = faults.n > 0;
-		mpp_faults_report(&faults); /* with nothing taken */
+		untake(c, n, have, objs, &work);
+		mpp_faults_report(&work.faults);
 	} while (found);
 	if (have == n && c->tallied)
 		mpp_cache_count_allocs(c, n);
 	return have == n;
 }
 
-static void put_direct(struct mpp_thread *t, struct mp_cache *c, const mpp_cell *cells, size_t n)
+static void put_direct(struct mpp_thread *t, struct mp_cache *c, void *obj, struct mpp_work *work)
 {
-	while (n > 0) {
-		struct mpp_work work;
-		size_t done;
+	size_t before = work->returned;
+	mpp_cell cell;
 
-		mpp_work_init(&work);
-		mpp_lock_acquire(&t->lock);
-		done = mpp_put_locked(c, cells, n, &work);
-		mpp_lock_release(&t->lock);
-		if (c->counted && c->direct) /* what two threads freed at once came back once */
-			mpp_cache_release(c, work.returned);
-		(void)mpp_work_finish(&work);
-		cells += done;
-		n -= done;
-	}
+	/* relaxed: our own cell */
+	mpp_store_relaxed(&cell, obj);
+	mpp_lock_acquire(&t->lock);
+	(void)mpp_put_locked(c, &cell, 1, work);
+	mpp_lock_release(&t->lock);
+	if (c->counted && c->direct) /* what two threads freed at once came back once */
+		mpp_cache_release(c, work->returned - before);
+	(void)mpp_work_retire(work);
 }
 
 /* Push, making room if need be; false if this thread has no magazine for it. */
 static bool push_slow(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
-		      struct mpp_side *side, void *obj)
+		      struct mpp_side *side, void *obj, struct mpp_work *work)
 {
-	struct mpp_work work;
 	bool room;
 
-	mpp_work_init(&work);
 	mpp_lock_acquire(&t->lock);
-	obey_locked(t, c, slot, side, &work);
-	room = mpp_magazine_make_room_locked(t, c, slot, side, &work);
+	obey_locked(t, c, slot, side, work);
+	room = mpp_magazine_make_room_locked(t, c, slot, side, work);
 	if (room) {
 		/* relaxed: our own */
 		mpp_cell *top = mpp_load_relaxed(&slot->top);
@@ -382,71 +380,125 @@ static bool push_slow(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot 
 		mpp_store_release(&slot->top, top + 1);
 	}
 	mpp_lock_release(&t->lock);
-	(void)mpp_work_finish(&work);
+	(void)mpp_work_retire(work);
 	return room;
 }
 
-/* The newest object of the magazine: freed twice in a row. */
-static bool is_newest(const struct mpp_slot *slot, const void *obj)
+/* Of a direct cache: whether obj is live; otherwise a fault. */
+static bool is_live_direct(struct mp_cache *c, void *obj, struct mpp_faults *faults)
 {
-	/* relaxed: the owner's own words */
-	mpp_cell *top = mpp_load_relaxed(&slot->top);
-
-	/* relaxed: as above */
-	return top != NULL && mpp_load_relaxed(top - 1) == obj;
-}
-
-/* Of a direct cache: whether obj is live; otherwise it was reported. */
-static bool is_live_direct(struct mp_cache *c, void *obj)
-{
-	struct mpp_faults faults = { .n = 0 };
 	const struct mpp_slab *s;
 	void *head = NULL;
 
 	(void)mpp_map_find(obj, &head);
-	s = mpp_cache_slab(c, head, obj, &faults);
-	if (s == NULL) {
-		mpp_faults_report(&faults);
+	s = mpp_cache_slab(c, head, obj, faults);
+	if (mpp_unlikely(s == NULL)) {
+		if (!c->counted) /* lost; of a limited cache it goes on to be counted as live */
+			mpp_cache_count_leaked(c);
 		return false;
 	}
 	if (!mpp_slab_is_free(s, mpp_slab_index(head, obj, &c->g)))
 		return true;
-	mpp_find_report(MP_ERROR_DOUBLE_FREE, c, obj, "the free");
+	mpp_find_fault(faults, MP_ERROR_DOUBLE_FREE, c, obj, at_free);
 	return false;
 }
 
-static void free_prepared(struct mp_cache *c, void *obj)
+static void put_back(struct mp_cache *c, void *obj, struct mpp_work *work)
 {
 	struct mpp_thread *t = mpp_thread_get();
 	struct mpp_side *side = NULL;
 	struct mpp_slot *slot = mpp_thread_slot(t, c, &side);
-	mpp_cell cell;
 
 	if (slot != NULL && !c->direct) {
-		if (mpp_unlikely(is_newest(slot, obj))) {
-			mpp_find_report(MP_ERROR_DOUBLE_FREE, c, obj, "the free");
+		if (mpp_unlikely(mpp_is_newest(slot, obj))) {
+			mpp_find_fault(&work->faults, MP_ERROR_DOUBLE_FREE, c, obj, at_free);
 			return;
 		}
 		if (mpp_push(slot, obj))
 			return;
-		mpp_object_poll();
-		if (push_slow(t, c, slot, side, obj))
+		if (mpp_unlikely(mpp_thread_must_flush(t)))
+			mpp_magazine_flush_into(t, work);
+		if (push_slow(t, c, slot, side, obj, work))
 			return;
 	}
-	/* relaxed: our own cell */
-	mpp_store_relaxed(&cell, obj);
-	put_direct(t, c, &cell, 1);
+	put_direct(t, c, obj, work);
+}
+
+/* Free an object of c. */
+static void give(struct mp_cache *c, void *obj, struct mpp_work *work)
+{
+	if (c->direct && !mpp_watch_is_marked(&c->watch) && !is_live_direct(c, obj, &work->faults))
+		return;
+	if (c->watch.letters != 0 && !mpp_checked_in(c, obj, &work->faults))
+		return;
+	if ((c->flags & MP_ZERO_ON_FREE) && !mpp_watch_is_marked(&c->watch))
+		memset(obj, 0, c->watch.size);
+	put_back(c, obj, work);
+}
+
+static void give_guarded(struct mp_cache *c, void *p, struct mpp_faults *faults)
+{
+	struct mpp_guarded o;
+
+	if (mpp_guard_look(p, &o) && o.live && (o.cache->watch.letters & MPP_D_TRACE))
+		mpp_checked_trace(o.cache->name, p, o.size, "free");
+	mpp_guard_free(c, p, faults);
+}
+
+void mpp_object_give_any(struct mp_cache *c, void *p, struct mpp_work *work)
+{
+	enum mp_error_kind wrong = MP_ERROR_BAD_FREE;
+	struct mpp_found found;
+
+	if (c != NULL && mpp_unlikely(!mpp_cache_alive(c))) {
+		mpp_find_fault(&work->faults, MP_ERROR_DEAD_CACHE, c, p, at_free);
+		return;
+	}
+	mpp_find(p, &found);
+	if (found.code == MPP_CODE_GUARD) {
+		give_guarded(c, p, &work->faults);
+		return;
+	}
+	if (mpp_likely(found.cache != NULL && (c == NULL || c == found.cache))) {
+		c = found.cache;
+		wrong = MP_ERROR_INTERIOR_POINTER;
+		if (mpp_likely(found.index < c->g.capacity)) {
+			give(c, p, work);
+			return;
+		}
+	} else if (found.code != 0) {
+		wrong = MP_ERROR_WRONG_CACHE;
+	}
+	mpp_find_fault(&work->faults, wrong, c, p, at_free);
+}
+
+/* have of n admitted were taken, and go back. */
+static void untake(struct mp_cache *c, size_t n, size_t have, void **objs, struct mpp_work *work)
+{
+	if (c->counted) /* the free below gives back only what it frees */
+		mpp_cache_release(c, n - have);
+	if (c->tallied)
+		mpp_cache_count_allocs(c, have);
+	for (size_t i = 0; i < have; i++)
+		mpp_object_give_any(c, objs[i], work);
 }
 
 void mpp_object_free(struct mp_cache *c, void *obj)
 {
-	if (c->direct && !mpp_watch_is_marked(&c->watch) && !is_live_direct(c, obj))
-		return;
-	if (c->watch.letters != 0 && !mpp_checked_in(c, obj))
-		return;
-	if ((c->flags & MP_ZERO_ON_FREE) && !mpp_watch_is_marked(&c->watch))
-		memset(obj, 0, c->watch.size);
-	free_prepared(c, obj);
+	struct mpp_work work;
+
+	mpp_work_init(&work);
+	give(c, obj, &work);
+	mpp_object_finish(&work);
+}
+
+void mpp_object_free_any(struct mp_cache *c, void *p)
+{
+	struct mpp_work work;
+
+	mpp_work_init(&work);
+	mpp_object_give_any(c, p, &work);
+	mpp_object_finish(&work);
 }
 
 static mpp_noinline void push_rest(struct mp_cache *c, void *obj)
@@ -464,6 +516,23 @@ void mpp_object_push(struct mp_cache *c, void *obj, uint32_t index)
 {
 	if (mpp_unlikely(!mpp_routed_push(c, obj, index)))
 		push_rest(c, obj);
+}
+
+void mpp_object_give(struct mp_cache *c, void *p, struct mpp_work *work)
+{
+	unsigned code = mpp_map_get(p);
+	struct mp_cache *owner = c;
+	int saved = errno;
+	uint32_t index;
+
+	if (owner == NULL && code != 0 && code <= MPP_ID_MAX)
+		owner = mpp_registry_get(code);
+	if (owner == NULL || mpp_unlikely(!mpp_fast_owns(owner, p, &index)) ||
+	    !mpp_cache_alive(owner))
+		mpp_object_give_any(c, p, work);
+	else if (!mpp_routed_push(owner, p, index))
+		give(owner, p, work);
+	errno = saved;
 }
 
 size_t mpp_object_push_many(const struct mp_cache *c, struct mpp_slot *slot, size_t n,
@@ -505,47 +574,15 @@ size_t mpp_object_push_many(const struct mp_cache *c, struct mpp_slot *slot, siz
 	return i;
 }
 
-static void free_guarded(struct mp_cache *c, void *p)
-{
-	struct mpp_guarded o;
-
-	if (mpp_guard_look(p, &o) && o.live && (o.cache->watch.letters & MPP_D_TRACE))
-		mpp_checked_trace(o.cache->name, p, o.size, "free");
-	mpp_guard_free(c, p);
-}
-
-void mpp_object_free_any(struct mp_cache *c, void *p)
-{
-	struct mpp_found found;
-
-	if (c != NULL && mpp_unlikely(!mpp_cache_alive(c))) {
-		mpp_find_report(MP_ERROR_DEAD_CACHE, c, p, "the free");
-		return;
-	}
-	mpp_find(p, &found);
-	if (mpp_unlikely(found.code == 0))
-		mpp_find_report(MP_ERROR_BAD_FREE, c, p, "the free");
-	else if (found.code == MPP_CODE_GUARD)
-		free_guarded(c, p);
-	else if (mpp_unlikely(found.code == MPP_CODE_LARGE || (c != NULL && c != found.cache)))
-		mpp_find_report(MP_ERROR_WRONG_CACHE, c, p, "the free");
-	else if (mpp_unlikely(found.index >= found.cache->g.capacity))
-		mpp_find_report(MP_ERROR_INTERIOR_POINTER, found.cache, p, "the free");
-	else
-		mpp_object_free(found.cache, p);
-}
-
 bool mpp_object_prealloc(struct mp_cache *c, size_t n)
 {
 	size_t have = mpp_cache_want(c, n);
+	struct mpp_slab *s;
+	struct mpp_work work;
 
-	while (have < n) {
-		struct mpp_slab *s = mpp_cache_grow(c);
-
-		if (s == NULL)
-			return false;
-		offer_slab(&mpp_thread_shared, c, NULL, s);
-		have += c->g.capacity;
-	}
-	return true;
+	mpp_work_init(&work);
+	for (; have < n && (s = mpp_cache_grow(c)) != NULL; have += c->g.capacity)
+		offer_slab(&mpp_thread_shared, c, NULL, s, &work);
+	mpp_faults_report(&work.faults);
+	return have >= n;
 }

@@ -44,6 +44,14 @@ mpp_noinline void mpp_object_push(struct mp_cache *c, void *obj, uint32_t index)
  */
 void mpp_object_free_any(struct mp_cache *c, void *p);
 
+/*
+ * The same with the faults for the caller to report in mpp_object_finish().  p is not NULL, and
+ * if c is, in no large region; mpp_object_give() knows the short ways and keeps errno.
+ */
+void mpp_object_give(struct mp_cache *c, void *p, struct mpp_work *work);
+void mpp_object_give_any(struct mp_cache *c, void *p, struct mpp_work *work);
+void mpp_object_finish(struct mpp_work *work);
+
 /* Have n objects in slabs that nobody holds; false without memory. */
 bool mpp_object_prealloc(struct mp_cache *c, size_t n);
 

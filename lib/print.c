@@ -2,8 +2,9 @@
 /*
  * print.c - layer 7: the tables: slabinfo, JSON.
  *
- * Formats into a buffer on the stack that is handed on when full, to a FILE or a
- * descriptor.  No lock is held while that happens.
+ * What there is to say of a cache is put into a buffer on the stack, which has room for all of
+ * it, and handed on, to a FILE or a descriptor, when the cache is no longer looked at: that
+ * may take for ever, and the cache may be destroyed meanwhile.  No lock is held then.
  */
 #include "base.h"
 
@@ -16,6 +17,12 @@
 
 #include <errno.h>
 
+/*
+ * Room for a cache: of 63 bytes of a name each may become six in JSON, and there are 20 numbers of
+ * at most 20 digits.
+ */
+#define TEXT_SIZE 2048u
+
 static bool to_file(struct mpp_text *t)
 {
 	return fwrite(t->buf, 1, t->len, t->to) == t->len;
@@ -26,12 +33,19 @@ static bool to_descriptor(struct mpp_text *t)
 	return mpp_os_write(*(int *)t->to, t->buf, t->len);
 }
 
+static int hand_on(void *arg)
+{
+	struct mpp_text *const *t = arg; /* what all of the arguments begin with */
+
+	return mpp_text_flush(*t) ? 0 : -EIO;
+}
+
 /* ---- slabinfo */
 
 static int print_slabinfo_line(struct mp_cache *c, void *arg)
 {
 	struct mp_cache_stats s = { .struct_size = sizeof(s) };
-	struct mpp_text *t = arg;
+	struct mpp_text *t = *(struct mpp_text **)arg;
 	char name[MPP_NAME_MAX];
 	size_t pages = (size_t)c->g.chunks * MP_CHUNK_SIZE / mpp_min(mpp_os_page(), MP_CHUNK_SIZE);
 
@@ -49,16 +63,18 @@ static int print_slabinfo_line(struct mp_cache *c, void *arg)
 
 static void print_slabinfo(struct mpp_text *t)
 {
+	mpp_thread_bury_orphans(); /* here, and not while a cache is looked at: it may report */
 	mpp_text_add(t, "slabinfo - version: 2.1\n"
 			"# name            <active_objs> <num_objs> <objsize> <objperslab> "
 			"<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata "
 			"<active_slabs> <num_slabs> <sharedavail>\n");
-	(void)mpp_registry_each(print_slabinfo_line, t);
+	(void)mpp_text_flush(t);
+	(void)mpp_registry_tell(print_slabinfo_line, hand_on, &t);
 }
 
 int mp_slabinfo_print(FILE *f)
 {
-	char buf[1024];
+	char buf[TEXT_SIZE];
 	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_file, .to = f };
 
 	if (f == NULL)
@@ -88,7 +104,7 @@ static void add_json_string(struct mpp_text *t, const char *s)
 }
 
 struct json {
-	struct mpp_text *t;
+	struct mpp_text *t;		/* first, for hand_on() */
 	const char *separator;
 };
 
@@ -120,7 +136,7 @@ static int print_json_cache(struct mp_cache *c, void *arg)
 
 int mp_stats_print_json(FILE *f)
 {
-	char buf[1024];
+	char buf[TEXT_SIZE];
 	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_file, .to = f };
 	struct json j = { .t = &t, .separator = "" };
 	struct mp_stats s = { .struct_size = sizeof(s) };
@@ -128,6 +144,7 @@ int mp_stats_print_json(FILE *f)
 
 	if (f == NULL)
 		return -EINVAL;
+	mpp_thread_bury_orphans();
 	error = mp_get_stats(&s);
 	if (error != 0)
 		return error;
@@ -140,7 +157,8 @@ int mp_stats_print_json(FILE *f)
 			 "\"large_live\": %zu, \"os_calls\": %ju, \"faults\": %ju,\n \"caches\": [",
 		     s.bytes_reserved, s.bytes_peak, s.limit, s.large_live, (uintmax_t)s.os_calls,
 		     (uintmax_t)s.faults);
-	(void)mpp_registry_each(print_json_cache, &j);
+	(void)mpp_text_flush(&t);
+	(void)mpp_registry_tell(print_json_cache, hand_on, &j);
 	mpp_text_add(&t, "\n ]}\n");
 	return mpp_text_flush(&t) ? 0 : -EIO;
 }
@@ -149,7 +167,7 @@ int mp_stats_print_json(FILE *f)
 
 void mpp_print_at_exit(void)
 {
-	char buf[1024];
+	char buf[TEXT_SIZE];
 	int fd = 2;
 	struct mpp_text t = { .buf = buf, .size = sizeof(buf), .flush = to_descriptor, .to = &fd };
 

@@ -40,9 +40,9 @@ void mpp_purge_idle(unsigned ms)
 
 	mpp_work_init(&work);
 	(void)mpp_registry_each(strip_quiet, &work);
-	mpp_faults_report(&work.faults);
 	mpp_large_age(ms);
 	mpp_chunk_age(ms);
+	mpp_faults_report(&work.faults);
 }
 
 /* Whether the thread of this number is still the one, and how long it sleeps. */

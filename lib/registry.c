@@ -144,7 +144,18 @@ static void unpin(struct mp_cache *c)
 	mpp_lock_release(&lock);
 }
 
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
 int mpp_registry_each(int (*fn)(struct mp_cache *c, void *arg), void *arg)
+{
+	return mpp_registry_tell(fn, nothing, arg);
+}
+
+int mpp_registry_tell(int (*look)(struct mp_cache *c, void *arg), int (*tell)(void *arg), void *arg)
 {
 	unsigned end = mpp_registry_end();
 	int stop = 0;
@@ -154,8 +165,10 @@ int mpp_registry_each(int (*fn)(struct mp_cache *c, void *arg), void *arg)
 
 		if (c == NULL)
 			continue;
-		stop = fn(c, arg);
+		stop = look(c, arg);
 		unpin(c);
+		if (stop == 0)
+			stop = tell(arg);
 	}
 	return stop;
 }

@@ -53,6 +53,12 @@ void mpp_registry_remove(struct mp_cache *c, bool reuse);
  * that.  The cache cannot be destroyed meanwhile.
  */
 int mpp_registry_each(int (*fn)(struct mp_cache *c, void *arg), void *arg);
+/*
+ * The same with tell(arg) after each, when the cache may be destroyed again: for what may
+ * take as long as it likes, or not return.
+ */
+int mpp_registry_tell(int (*look)(struct mp_cache *c, void *arg), int (*tell)(void *arg),
+		      void *arg);
 
 /* One more than the largest id in use. */
 unsigned mpp_registry_end(void);

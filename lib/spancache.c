@@ -31,10 +31,10 @@ static void *pop_any(struct mpp_span_stack *stack)
 }
 
 /* Back to large.c.  A second copy of a span finds it free, or gone: a double free. */
-static size_t give_back(void *p)
+static size_t give_back(void *p, struct mpp_faults *faults)
 {
+	static const char where[] = "the return of spans at hand";
 	void *head = NULL;
-	struct mpp_fault f;
 	size_t bytes;
 
 	if (mpp_map_find(p, &head) == MPP_CODE_LARGE) {
@@ -42,12 +42,12 @@ static size_t give_back(void *p)
 		if (mpp_likely(mpp_large_free(p, head) == MPP_LARGE_OK))
 			return bytes;
 	}
-	mpp_large_fault(&f, MP_ERROR_DOUBLE_FREE, p, head, "the return of spans at hand");
-	mpp_report(&f);
+	mpp_large_fault(mpp_cache_fault(faults, MP_ERROR_DOUBLE_FREE, NULL, p, where),
+			MP_ERROR_DOUBLE_FREE, p, head, where);
 	return 0;
 }
 
-size_t mpp_spans_flush(struct mpp_thread *t)
+size_t mpp_spans_flush(struct mpp_thread *t, struct mpp_faults *faults)
 {
 	size_t bytes = 0;
 
@@ -56,7 +56,7 @@ size_t mpp_spans_flush(struct mpp_thread *t)
 
 		while ((p = pop_any(&t->spans[i])) != NULL) {
 			t->span_room += pages_of(i) << mpp_os_page_shift();
-			bytes += give_back(p);
+			bytes += give_back(p, faults);
 		}
 	}
 	return bytes;

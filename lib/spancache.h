@@ -91,8 +91,21 @@ mpp_inline enum mpp_spans_push mpp_spans_push(struct mpp_thread *t, void *p, siz
 	return MPP_SPANS_KEPT;
 }
 
+/* Whether p, a span of pages, is in the stack of the caller's t: free. */
+mpp_inline bool mpp_spans_keep(struct mpp_thread *t, const void *p, size_t pages)
+{
+	const struct mpp_span_stack *stack = mpp_spans_stack(t, pages);
+	/* relaxed: the owner's own words */
+	uint32_t n = stack == NULL ? 0 : mpp_load_relaxed(&stack->n);
+
+	/* relaxed: as above */
+	while (n > 0 && mpp_load_relaxed(&stack->v[n - 1]) != p)
+		n--;
+	return n > 0;
+}
+
 /* Give all of t's back; the caller owns t.  Returns the bytes. */
-size_t mpp_spans_flush(struct mpp_thread *t);
+size_t mpp_spans_flush(struct mpp_thread *t, struct mpp_faults *faults);
 
 /* Spans kept by all threads, and their bytes. */
 void mpp_spans_count(size_t *spans, size_t *bytes);

@@ -252,6 +252,14 @@ static void damage_fault(struct mpp_fault *f, const struct entry *e, void *head,
 	memcpy(f->damage, e->object + d->at, f->damaged);
 }
 
+/* Never to be used again; the fault is the caller's to report. */
+static void lose(struct entry *e, struct mpp_fault *f, void *head, const struct mpp_damage *d,
+		 const char *where)
+{
+	damage_fault(f, e, head, d, where);
+	set_state(e, LOST);
+}
+
 /* ---- allocation */
 
 void *mpp_spanwatch_alloc(size_t size, size_t align, bool *zeroed)
@@ -292,8 +300,7 @@ static void give_back(struct entry *e)
 
 	(void)mpp_map_find(e->start, &head);
 	if (mpp_unlikely(is_damaged(e, &d, true))) {
-		damage_fault(&f, e, head, &d, "the reuse of a freed span");
-		set_state(e, LOST);
+		lose(e, &f, head, &d, "the reuse of a freed span");
 		mpp_report(&f);
 		return;
 	}
@@ -373,6 +380,30 @@ static struct entry *claim(const void *start, const void *p, const struct mpp_us
 	return e;
 }
 
+bool mpp_spanwatch_whole(const void *p, void *head, const char *where)
+{
+	const struct mpp_user nobody = { .thread = 0 };
+	struct mpp_large_info info;
+	struct mpp_damage d;
+	struct mpp_fault f;
+	struct entry *e;
+	int wrong;
+
+	if (!mpp_large_info(p, head, &info))
+		return true;
+	mpp_lock_acquire(&spanwatch_lock);
+	e = find_locked(info.start);
+	mpp_lock_release(&spanwatch_lock);
+	if (e == NULL || mpp_likely(!is_damaged(e, &d, false)))
+		return true;
+	e = claim(info.start, p, &nobody, &wrong);
+	if (e == NULL || wrong != 0) /* freed meanwhile, and told there */
+		return true;
+	lose(e, &f, head, &d, where);
+	mpp_report(&f);
+	return false;
+}
+
 bool mpp_spanwatch_free(void *p, void *head)
 {
 	struct mpp_user user = { .thread = 0 };
@@ -397,8 +428,7 @@ bool mpp_spanwatch_free(void *p, void *head)
 	}
 	trace("free", e);
 	if (mpp_unlikely(is_damaged(e, &d, false))) {
-		damage_fault(&f, e, head, &d, "the free");
-		set_state(e, LOST);
+		lose(e, &f, head, &d, "the free");
 		mpp_report(&f);
 		return true;
 	}

@@ -26,6 +26,12 @@ void *mpp_spanwatch_alloc(size_t size, size_t align, bool *zeroed);
  */
 bool mpp_spanwatch_free(void *p, void *head);
 
+/*
+ * The live object at p is to be moved: false, and reported, if its red zones are damaged; it is lost
+ * then, with what it holds.
+ */
+bool mpp_spanwatch_whole(const void *p, void *head, const char *where);
+
 /* What is known of a watched span. */
 struct mpp_spanwatch {
 	char *object;		/* what the program has */

@@ -20,9 +20,9 @@ static struct mpp_lock threads_lock = MPP_LOCK_INIT(MPP_RANK_THREADS);
 static struct mpp_link threads = { &threads, &threads };	/* lock:threads */
 static struct mpp_thread *unused;				/* lock:threads */
 static unsigned count;						/* lock:threads */
-static _Atomic uint32_t flushes;	/* atomic: requests made */
-static _Atomic uint32_t orphans;	/* atomic: states to bury */
-static void (*empty_state)(struct mpp_thread *t);	/* const after mpp_thread_init() */
+_Atomic uint32_t mpp_thread_flushes;
+_Atomic uint32_t mpp_thread_orphans;
+static void (*end_state)(struct mpp_thread *t);	/* const after mpp_thread_init() */
 
 static struct mpp_thread *take_unused(void)
 {
@@ -39,7 +39,7 @@ static struct mpp_thread *take_unused(void)
 static void enlist(struct mpp_thread *t)
 {
 	/* relaxed: requests made before are no concern of an empty state */
-	t->flushes = mpp_load_relaxed(&flushes);
+	t->flushes = mpp_load_relaxed(&mpp_thread_flushes);
 	t->lock.rank = MPP_RANK_THREAD;
 	mpp_lock_acquire(&threads_lock);
 	mpp_list_append(&threads, &t->link);
@@ -47,8 +47,8 @@ static void enlist(struct mpp_thread *t)
 	mpp_lock_release(&threads_lock);
 }
 
-/* t is empty: off the list, into the line of unused ones. */
-static void delist(struct mpp_thread *t)
+/* Off the list, into the line of unused ones. */
+void mpp_thread_delist(struct mpp_thread *t)
 {
 	mpp_lock_acquire(&threads_lock);
 	mpp_list_remove(&t->link);
@@ -65,13 +65,12 @@ static void on_exit_hook(void *value)
 	struct mpp_thread *t = value;
 
 	mpp_self = &mpp_thread_gone;
-	empty_state(t);
-	delist(t);
+	end_state(t);
 }
 
-void mpp_thread_init(void (*empty)(struct mpp_thread *t))
+void mpp_thread_init(void (*end)(struct mpp_thread *t))
 {
-	empty_state = empty;
+	end_state = end;
 	/* without it no thread gets a state: arming fails, see attach() */
 	(void)mpp_os_thread_init(on_exit_hook);
 }
@@ -93,8 +92,7 @@ static mpp_cold struct mpp_thread *attach(void)
 	mpp_self = t; /* first: arming may allocate, through a malloc made of us */
 	if (!mpp_os_thread_arm(t)) {
 		mpp_self = &mpp_thread_none;
-		empty_state(t);
-		delist(t);
+		end_state(t);
 		return &mpp_thread_shared;
 	}
 	return t;
@@ -190,24 +188,7 @@ unsigned mpp_thread_count(void)
 void mpp_thread_ask_flush(void)
 {
 	/* relaxed: a request, obeyed at some later slow path */
-	mpp_add_relaxed(&flushes, 1);
-}
-
-bool mpp_thread_must_flush(struct mpp_thread *t)
-{
-	/* relaxed: as above */
-	uint32_t now = mpp_load_relaxed(&flushes);
-
-	if (mpp_likely(t->flushes == now))
-		return false;
-	t->flushes = now;
-	return true;
-}
-
-bool mpp_thread_have_orphans(void)
-{
-	/* relaxed: set in the child of a fork while it has one thread */
-	return mpp_load_relaxed(&orphans) != 0;
+	mpp_add_relaxed(&mpp_thread_flushes, 1);
 }
 
 void mpp_thread_bury_orphans(void)
@@ -230,9 +211,8 @@ void mpp_thread_bury_orphans(void)
 		if (t == NULL)
 			return;
 		/* relaxed: a count of work left */
-		mpp_sub_relaxed(&orphans, 1);
-		empty_state(t);
-		delist(t);
+		mpp_sub_relaxed(&mpp_thread_orphans, 1);
+		end_state(t);
 	}
 }
 
@@ -268,5 +248,5 @@ void mpp_thread_after_fork(void)
 		n += t->orphan;
 	}
 	/* relaxed: the child has one thread */
-	mpp_store_relaxed(&orphans, n);
+	mpp_store_relaxed(&mpp_thread_orphans, n);
 }

@@ -142,16 +142,38 @@ void mpp_thread_each(void (*fn)(struct mpp_thread *t, void *arg), void *arg);
 void mpp_thread_each_locked(void (*fn)(struct mpp_thread *t, void *arg), void *arg);
 unsigned mpp_thread_count(void);
 
+extern _Atomic uint32_t mpp_thread_flushes;	/* atomic: requests made */
+extern _Atomic uint32_t mpp_thread_orphans;	/* atomic: states to bury */
+
 /* Ask all threads to return their free objects when they next pass by. */
 void mpp_thread_ask_flush(void);
 /* Whether t, the caller's own, has not obeyed yet; it is taken to have. */
-bool mpp_thread_must_flush(struct mpp_thread *t);
+mpp_inline bool mpp_thread_must_flush(struct mpp_thread *t)
+{
+	/* relaxed: a request, obeyed at some slow path */
+	uint32_t now = mpp_load_relaxed(&mpp_thread_flushes);
 
-/* Set once: called with the state of a thread that ends, with no lock held. */
-void mpp_thread_init(void (*empty)(struct mpp_thread *t));
+	if (mpp_likely(t->flushes == now))
+		return false;
+	t->flushes = now;
+	return true;
+}
 
-/* States whose threads a fork left behind: the next one to empty, or NULL. */
-bool mpp_thread_have_orphans(void);
+/*
+ * Set once: called with the state of a thread that ends or is gone, with no lock held; to
+ * empty it and then call mpp_thread_delist().
+ */
+void mpp_thread_init(void (*end)(struct mpp_thread *t));
+/* t is empty: it is kept for another thread. */
+void mpp_thread_delist(struct mpp_thread *t);
+
+/* States whose threads a fork left behind. */
+mpp_inline bool mpp_thread_have_orphans(void)
+{
+	/* relaxed: set in the child of a fork while it has one thread */
+	return mpp_load_relaxed(&mpp_thread_orphans) != 0;
+}
+
 void mpp_thread_bury_orphans(void);
 
 void mpp_thread_lock_all(void);

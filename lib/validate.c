@@ -29,6 +29,7 @@ struct walk {
 	size_t capacity;
 	size_t free;
 	size_t slabs, empties;
+	bool sick;			/* a slab is out of use: what is out of it is not known */
 };
 
 /* Another fault; NULL if it is not this round's to report. */
@@ -127,8 +128,8 @@ static void check_slab(struct walk *w, struct mpp_slab *s)
 
 	w->slabs++;
 	w->capacity += g->capacity;
-	if (state == MPP_SLAB_SICK) { /* reported when it fell ill; out of use, all of it */
-		w->capacity -= g->capacity;
+	if (state == MPP_SLAB_SICK) { /* reported when it fell ill */
+		w->sick = true;
 		return;
 	}
 	w->free += count;
@@ -185,8 +186,9 @@ static void walk_locked(struct walk *w)
 	note_count(w, NULL, "slabs of the cache", c->slabs, w->slabs);
 	note_count(w, NULL, "empty slabs", c->empties, w->empties);
 	note_count(w, NULL, "empty slabs on the list", c->empties, count_empty(c));
-	note_count(w, NULL, "objects out of the slabs", w->capacity - w->free,
-		   mpp_guard_out(c, &guarded));
+	if (!w->sick)
+		note_count(w, NULL, "objects out of the slabs", w->capacity - w->free,
+			   mpp_guard_out(c, &guarded));
 }
 
 int mp_cache_validate(struct mp_cache *c)

@@ -194,16 +194,13 @@ static bool copy_slabs(struct mp_cache *c, struct set *set)
 	return true;
 }
 
-static void stop_looking(struct mp_cache *c)
+static void stop_looking(struct mp_cache *c, struct mpp_work *work)
 {
 	struct mpp_thread *t = mpp_thread_get();
-	struct mpp_work work;
 
-	mpp_work_init(&work);
 	mpp_lock_acquire(&t->lock); /* as in mp_cache_shrink() */
-	mpp_cache_unwalk(c, &work.surplus, &work.faults);
+	mpp_cache_unwalk(c, &work->surplus, &work->faults);
 	mpp_lock_release(&t->lock);
-	(void)mpp_work_finish(&work);
 }
 
 /* Damaged and leaked on purpose. */
@@ -235,7 +232,8 @@ static int walk_slab(struct mp_cache *c, struct mpp_slab *s, const struct set *c
 	return 0;
 }
 
-int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg)
+int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg,
+		  struct mpp_work *work)
 {
 	struct set cached = { .n = 0 }, slabs = { .n = 0 };
 	int stop = -ENOMEM;
@@ -247,7 +245,7 @@ int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg
 		if (stop == 0)
 			stop = mpp_guard_each(c, fn, arg);
 	}
-	stop_looking(c);
+	stop_looking(c, work);
 	set_drop(&cached);
 	set_drop(&slabs);
 	return stop;
@@ -255,10 +253,16 @@ int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg
 
 int mp_cache_for_each_object(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg)
 {
+	struct mpp_work work;
+	int stop;
+
 	if (c == NULL || fn == NULL || !mpp_cache_alive(c))
 		return -EINVAL;
 	mpp_thread_bury_orphans();
-	return mpp_walk_live(c, fn, arg);
+	mpp_work_init(&work);
+	stop = mpp_walk_live(c, fn, arg, &work);
+	(void)mpp_work_finish(&work);
+	return stop;
 }
 
 int mp_cache_for_each(int (*fn)(struct mp_cache *c, void *arg), void *arg)
@@ -398,13 +402,12 @@ static void tell_watched(struct mp_cache *c, struct mp_object_info *out)
 
 static int guarded_info(const void *ptr, struct mp_object_info *out)
 {
-	struct mpp_user alloced, freed;
 	struct mpp_guarded o;
 
-	if (!mpp_guard_look(ptr, &o) || !mpp_guard_noted(ptr, &alloced, &freed))
+	if (!mpp_guard_look(ptr, &o))
 		return -ENOENT;
-	tell_user(&alloced, &out->allocated);
-	tell_user(&freed, &out->freed);
+	tell_user(&o.alloced, &out->allocated);
+	tell_user(&o.freed, &out->freed);
 	out->cache = o.cache;
 	out->cache_name = o.cache->name;
 	out->object = o.object;

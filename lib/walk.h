@@ -5,7 +5,7 @@
 #ifndef MPP_WALK_H
 #define MPP_WALK_H
 
-#include "registry.h"
+#include "magazine.h"
 
 /*
  * Free objects of c in all threads' magazines, and objects out of its slabs at
@@ -20,8 +20,9 @@ uint64_t mpp_walk_allocs(struct mp_cache *c);
 
 /*
  * Call fn for each live object of c until it returns other than 0; that is
- * returned.  -ENOMEM without memory.
+ * returned.  -ENOMEM without memory.  What is left in work is for the caller to finish.
  */
-int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg);
+int mpp_walk_live(struct mp_cache *c, int (*fn)(void *obj, void *arg), void *arg,
+		  struct mpp_work *work);
 
 #endif /* MPP_WALK_H */

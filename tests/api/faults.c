@@ -283,6 +283,104 @@ START_TEST(dead_handles)
 }
 END_TEST
 
+static int visit(void *obj, void *arg)
+{
+	(void)obj;
+	(void)arg;
+	return 0;
+}
+
+/* No cache at all is an argument like another; but see mp_cache_alloc(3). */
+START_TEST(no_handle)
+{
+	struct mp_cache_stats s = { .struct_size = sizeof(s) };
+	void *obj, *none[1] = { NULL };
+
+	setup();
+	errno = 0;
+	ck_assert_ptr_null(mp_cache_zalloc(NULL));
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(mp_cache_name(NULL));
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_uint_eq(mp_cache_size(NULL), 0);
+	ck_assert_int_eq(errno, EINVAL);
+	errno = 0;
+	ck_assert_ptr_null(mp_cache_find(NULL));
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(mp_cache_alloc_bulk(NULL, 1, &obj), -EINVAL);
+	ck_assert_int_eq(mp_cache_alloc_bulk(NULL, 0, NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_alloc_bulk(c, 1, NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_alloc_bulk(c, 0, NULL), 0);
+	ck_assert_int_eq(mp_cache_prealloc(NULL, 1), -EINVAL);
+	ck_assert_int_eq(mp_cache_set_max(NULL, 1), -EINVAL);
+	ck_assert_int_eq(mp_cache_set_fail(NULL, MP_FAIL_NTH, 1, 0), -EINVAL);
+	ck_assert_int_eq(mp_cache_shrink(NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_validate(NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_get_stats(NULL, &s), -EINVAL);
+	ck_assert_int_eq(mp_cache_get_stats(c, NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_for_each_object(NULL, visit, NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_for_each_object(c, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_for_each(NULL, NULL), -EINVAL);
+	ck_assert_int_eq(mp_object_info(c, NULL), -EINVAL);
+	ck_assert_int_eq(mp_get_stats(NULL), -EINVAL);
+	ck_assert_int_eq(mp_version_info(NULL), -EINVAL);
+	ck_assert_int_eq(mp_slabinfo_print(NULL), -EINVAL);
+	ck_assert_int_eq(mp_stats_print_json(NULL), -EINVAL);
+	ck_assert_int_eq((int)mp_leak_report(NULL), -EINVAL);
+	ck_assert_int_eq(mp_cache_destroy(NULL), 0);
+	errno = ERANGE;
+	mp_cache_free(c, NULL);
+	mp_cache_free_bulk(NULL, 1, none);
+	mp_cache_free_bulk(c, 1, none);
+	mp_cache_free_bulk(c, 0, NULL);
+	mp_free(NULL);
+	mp_free_sized(NULL, 10);
+	mp_free_aligned_sized(NULL, 8, 10);
+	ck_assert_int_eq(errno, ERANGE);
+	ck_assert_uint_eq(tally.n, 0);
+	carry_on(0);
+}
+END_TEST
+
+/* A freed object that is asked about, resized, or freed with a size, where that is cheap to see. */
+START_TEST(freed_and_asked_about)
+{
+	static const size_t sizes[] = { 24, 96, MAX, 3 * MAX, 40000, 9000000 };
+	struct mp_cache *general[6] = { NULL };
+	void *p, *stale;
+
+	setup();
+	for (int i = 0; i < 6; i++) {
+		if (sizes[i] <= MAX)
+			general[i] = mp_cache_create("freed", sizes[i], 0, 0, NULL);
+		for (int how = 0; how < 4; how++) {
+			p = general[i] != NULL && how % 2 == 0 ? mp_cache_alloc(general[i])
+							       : mp_alloc(sizes[i]);
+			ck_assert_ptr_nonnull(p);
+			ck_assert_uint_ge(mp_usable_size(p), sizes[i]);
+			stale = launder(p);
+			mp_free(p);
+			if (how >= 2)
+				mp_thread_flush(); /* in its slab; or nobody's, if that went */
+			ck_assert_uint_eq(mp_usable_size(stale), 0);
+			ck_assert_uint_eq(tally.n, 1);
+			ck_assert_ptr_null(mp_realloc(stale, sizes[i] + 1));
+			ck_assert_ptr_null(mp_realloc(stale, 1));
+			mp_free_sized(stale, 2 * sizes[i] + 1); /* of another class */
+			mp_free_aligned_sized(stale, 1, 1);
+			ck_assert_uint_eq(tally.n, 5);
+			if (how < 2)
+				ck_assert_int_eq(tally.kind, MP_ERROR_DOUBLE_FREE);
+			tally.n = 0;
+		}
+	}
+	ck_assert_uint_eq(stats_of_all().large_live, 0);
+	carry_on(0);
+}
+END_TEST
+
 /* What keeps marks of its objects knows a freed one, whoever asks. */
 START_TEST(questions_about_freed_objects)
 {
@@ -575,6 +673,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, spans_twice);
 	tcase_add_test(tc, spans_twice_and_later);
 	tcase_add_test(tc, dead_handles);
+	tcase_add_test(tc, no_handle);
+	tcase_add_test(tc, freed_and_asked_about);
 	tcase_add_test(tc, questions_about_freed_objects);
 	tcase_add_test(tc, a_million_wild_frees);
 	tcase_add_test(tc, errno_kept);

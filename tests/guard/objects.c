@@ -6,6 +6,7 @@
 #include "guard.h"
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdio.h>
 
 static const size_t sizes[] = { 1, 16, 64, 100, 1000, 4096 };
@@ -18,6 +19,18 @@ static struct mp_object_info info_of(const void *p)
 
 	ck_assert_int_eq(mp_object_info(p, &info), 0);
 	return info;
+}
+
+/* So many are live and leaked, and all adds up. */
+static void exact(struct mp_cache *c, size_t live, size_t leaked)
+{
+	struct mp_cache_stats s = stats_of(c);
+
+	ck_assert_uint_eq(s.live, live);
+	ck_assert_uint_eq(s.leaked, leaked);
+	ck_assert_uint_eq(s.live + s.cached + s.free + s.leaked, s.capacity);
+	ck_assert_uint_eq(s.bytes_asked, live * s.object_size);
+	ck_assert_int_eq(mp_cache_validate(c), 0);
 }
 
 /* Left and right edges, the whole object usable, aligned, told of, freed, not live. */
@@ -144,8 +157,8 @@ START_TEST(no_more)
 		ck_assert(is_guarded(held[i]) == (i < GUARD_SLOTS));
 		memset(held[i], (int)i, 48);
 	}
-	ck_assert_uint_eq(stats_of(c).live, GUARD_SLOTS + 100);
-	ck_assert_int_eq(mp_cache_validate(c), 0);
+	exact(c, GUARD_SLOTS + 100, 0);
+	ck_assert_uint_ge(stats_of(c).capacity, GUARD_SLOTS + 100);
 	for (unsigned i = 0; i < GUARD_SLOTS + 100; i++) {
 		ck_assert(is_filled(held[i], 48, (unsigned char)i));
 		mp_cache_free(c, held[i]);
@@ -312,10 +325,79 @@ START_TEST(damage)
 		mp_cache_free(c, p);
 		tally_expect(&tally, at < 0 ? MP_ERROR_UNDERFLOW : MP_ERROR_OVERFLOW, p);
 		ck_assert_uint_ne(byte, 0x11);
-		ck_assert_uint_eq(stats_of(c).leaked, 1);
-		ck_assert_uint_eq(stats_of(c).live, 0);
-		ck_assert_int_eq(mp_cache_validate(c), 0);
+		exact(c, 0, 1);
 	}
+}
+END_TEST
+
+/* ---- the same with a handler that leaves by longjmp */
+
+static jmp_buf out;
+static volatile unsigned reports;
+static volatile enum mp_error_kind kind;
+static struct mp_cache *jumping, *other;
+static unsigned char *obj, *beside;
+
+static enum mp_error_action jump(const struct mp_error *e, void *arg)
+{
+	(void)arg;
+	reports++;
+	kind = e->kind;
+	longjmp(out, 1);
+}
+
+#define JUMPS(what, call)                                \
+	do {                                             \
+		reports = 0;                             \
+		if (setjmp(out) == 0) {                  \
+			call;                            \
+			ck_abort_msg("it returned");     \
+		}                                        \
+		ck_assert_uint_eq(reports, 1);           \
+		ck_assert_int_eq(kind, what);            \
+	} while (0)
+
+/* With a limit, so that the count of live objects is kept in two places. */
+START_TEST(jumps)
+{
+	struct mp_cache_args args = { .struct_size = sizeof(args), .guard_rate = 1,
+				      .max_objects = _i == 0 ? 0 : 3 };
+	volatile size_t leaked = 0;
+
+	jumping = mp_cache_create_args("orders", 100, &args, 0);
+	other = guarded_cache("others", 100, 1);
+	mp_set_error_handler(jump, NULL);
+	ck_assert_ptr_nonnull(obj = mp_cache_alloc(jumping));
+	JUMPS(MP_ERROR_INTERIOR_POINTER, mp_cache_free(jumping, launder(obj + 8)));
+	JUMPS(MP_ERROR_WRONG_CACHE, mp_cache_free(other, obj));
+	JUMPS(MP_ERROR_WRONG_CACHE, mp_cache_free_bulk(other, 1, (void *[]){ obj }));
+	JUMPS(MP_ERROR_INTERIOR_POINTER, (void)mp_usable_size(obj + 8));
+	JUMPS(MP_ERROR_LIVE_AT_DESTROY, (void)mp_cache_destroy(jumping));
+	exact(jumping, 1, 0);
+	mp_cache_free(jumping, obj);
+	JUMPS(MP_ERROR_DOUBLE_FREE, mp_cache_free(jumping, launder(obj)));
+	JUMPS(MP_ERROR_DOUBLE_FREE, wrong_free(obj));
+	JUMPS(MP_ERROR_DOUBLE_FREE, (void)!mp_realloc(launder(obj), 10));
+	exact(jumping, 0, 0);
+	while (leaked < 5) {
+		ck_assert_ptr_nonnull(obj = mp_cache_alloc(jumping));
+		beside = launder(obj + ((uintptr_t)obj == page_of(obj) ? 100 : -1));
+		*beside = 0x11;
+		JUMPS(beside > obj ? MP_ERROR_OVERFLOW : MP_ERROR_UNDERFLOW,
+		      mp_cache_free(jumping, obj));
+		leaked++;
+		exact(jumping, 0, leaked);
+	}
+	if (_i == 1) { /* three may be live, as before */
+		void *held[3];
+
+		ck_assert_int_eq(mp_cache_alloc_bulk(jumping, 3, held), 0);
+		ck_assert_ptr_null(mp_cache_alloc(jumping));
+		mp_cache_free_bulk(jumping, 3, held);
+	}
+	exact(jumping, 0, leaked);
+	ck_assert_int_eq(mp_cache_destroy(jumping), 0);
+	ck_assert_int_eq(mp_cache_destroy(other), 0);
 }
 END_TEST
 
@@ -382,6 +464,100 @@ START_TEST(threads)
 }
 END_TEST
 
+/* ---- questions about objects that others take and free meanwhile */
+
+enum { KINDS = 3 };
+
+static const size_t kinds[KINDS] = { 16, 100, 1000 };
+static const char *const names[KINDS] = { "sixteen", "hundred", "thousand" };
+static struct mp_cache *known[KINDS];
+static _Atomic uintptr_t lately[64];
+static _Atomic bool stop;
+
+static enum mp_error_action ignore(const struct mp_error *e, void *arg)
+{
+	(void)e;
+	(void)arg;
+	return MP_ERROR_CONTINUE;
+}
+
+/* A cache of its own, too, that comes and goes. */
+static void *take_and_free(void *arg)
+{
+	uint64_t seed = (uintptr_t)arg;
+
+	for (unsigned i = 0; i < (SANITIZED ? 1000 : 5000); i++) {
+		unsigned k = (unsigned)(suite_random(&seed) % KINDS);
+		struct mp_cache *mine = i % 16 == 0 ? guarded_cache(names[k], kinds[k], 1) : NULL;
+		struct mp_cache *c = mine != NULL ? mine : known[k];
+		void *p = mp_cache_alloc(c);
+
+		if (p == NULL)
+			return NULL;
+		lately[suite_random(&seed) % 64] = (uintptr_t)p;
+		memset(p, (int)k, kinds[k]);
+		mp_cache_free(c, p);
+		if (mine != NULL && mp_cache_destroy(mine) != 0)
+			return NULL;
+	}
+	return arg;
+}
+
+/* Whatever there is at p, it is of one piece. */
+static bool is_of_one_piece(const void *p)
+{
+	struct mp_object_info info = { .struct_size = sizeof(info) };
+	size_t size = mp_usable_size(p);
+
+	if (size != 0 && size != kinds[0] && size != kinds[1] && size != kinds[2])
+		return false;
+	if (mp_object_info(p, &info) != 0)
+		return true;
+	for (unsigned k = 0; k < KINDS; k++)
+		if (info.cache == known[k] && info.object_size != kinds[k])
+			return false;
+	return info.allocated.thread != 0 && info.allocated.frames <= 16 &&
+	       page_of(info.object) == page_of(p);
+}
+
+static void *ask(void *arg)
+{
+	uint64_t seed = (uintptr_t)arg;
+
+	while (!stop) {
+		void *p = address(lately[suite_random(&seed) % 64]);
+
+		if (p != NULL && !is_of_one_piece(p))
+			return NULL;
+	}
+	return arg;
+}
+
+START_TEST(questions)
+{
+	pthread_t thread[5];
+	void *result;
+
+	mp_set_error_handler(ignore, NULL); /* mp_usable_size() of what is free */
+	for (unsigned k = 0; k < KINDS; k++)
+		known[k] = guarded_cache(names[k], kinds[k], 1);
+	mp_cache_free(known[0], mp_cache_alloc(known[0])); /* from now on all are guarded */
+	for (uintptr_t i = 0; i < 5; i++)
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, i < 3 ? take_and_free : ask,
+						address(i + 1)), 0);
+	for (uintptr_t i = 0; i < 5; i++) {
+		if (i == 3)
+			stop = true;
+		ck_assert_int_eq(pthread_join(thread[i], &result), 0);
+		ck_assert_ptr_eq(result, address(i + 1));
+	}
+	for (unsigned k = 0; k < KINDS; k++) {
+		exact(known[k], 0, 0);
+		ck_assert_int_eq(mp_cache_destroy(known[k]), 0);
+	}
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_loop_test(tc, edges, 0, SIZES);
@@ -395,8 +571,10 @@ static void add(TCase *tc)
 	tcase_add_test(tc, not_for_these);
 	tcase_add_test(tc, wrong_frees);
 	tcase_add_test(tc, damage);
+	tcase_add_loop_test(tc, jumps, 0, 2);
 	tcase_add_test(tc, live_at_destroy);
 	tcase_add_test(tc, threads);
+	tcase_add_test(tc, questions);
 }
 
 int main(void)

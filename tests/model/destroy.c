@@ -30,9 +30,10 @@ unsigned mpp_registry_end(void)
 	return OTHER_ID + 1;
 }
 
-size_t mpp_spans_flush(struct mpp_thread *t)
+size_t mpp_spans_flush(struct mpp_thread *t, struct mpp_faults *faults)
 {
 	(void)t;
+	(void)faults;
 	return 0;
 }
 

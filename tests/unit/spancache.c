@@ -64,6 +64,7 @@ END_TEST
 START_TEST(bounded)
 {
 	struct mpp_thread *t = mpp_thread_get();
+	struct mpp_faults faults = { .n = 0 };
 	size_t page = mpp_os_page(), n = 0;
 
 	while (mpp_spans_push(t, span(1), 1) == MPP_SPANS_KEPT)
@@ -75,7 +76,8 @@ START_TEST(bounded)
 				(void)mpp_spans_push(t, span(pages), pages);
 	ck_assert_uint_lt(t->span_room, MPP_SPAN_CACHE_BYTES / 2);
 	(void)kept();
-	ck_assert_uint_gt(mpp_spans_flush(t), MPP_SPAN_CACHE_BYTES / 2);
+	ck_assert_uint_gt(mpp_spans_flush(t, &faults), MPP_SPAN_CACHE_BYTES / 2);
+	ck_assert_uint_eq(faults.n, 0);
 	ck_assert_uint_eq(kept(), 0);
 	ck_assert_uint_eq(mpp_large_validate(), 0);
 }
