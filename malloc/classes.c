@@ -14,6 +14,17 @@
 
 _Atomic(struct mp_cache *) small_caches[SMALL_MAX / SMALL_STEP + 1];
 _Atomic(struct mp_cache *) medium_caches[MEDIUM_MAX / MEDIUM_STEP + 1];
+_Atomic bool classes_zoned;
+
+/* Those with red zones, where medium_caches has the last entry of a class. */
+static _Atomic(struct mp_cache *) zoned_caches[MEDIUM_MAX / MEDIUM_STEP + 1];
+
+static _Atomic(struct mp_cache *) *zoned_entry(size_t size)
+{
+	bool medium = size > SMALL_MAX && size <= MEDIUM_MAX;
+
+	return medium ? &zoned_caches[(class_size(size) + MEDIUM_STEP - 1) / MEDIUM_STEP] : NULL;
+}
 
 /* head and n in decimal, without printf(), which may allocate. */
 static void name_class(char *out, const char *head, size_t n)
@@ -47,13 +58,20 @@ static struct mp_cache *make_class(size_t size)
 	return mp_cache_create(name, size, class_align(size), 0, NULL);
 }
 
+/* Slots are as large as the objects of a class, unless red zones stand between. */
+static bool has_zones(struct mp_cache *c)
+{
+	struct mp_cache_stats s = { .struct_size = sizeof(s) };
+
+	return mp_cache_get_stats(c, &s) == 0 && s.slot_size > s.object_size;
+}
+
 /*
- * Whether MEMPOOL_DEBUG puts something behind objects of this size, red zones perhaps: then
- * mp_alloc() is better, which watches the size that was asked for and not the class's.
+ * Whether MEMPOOL_DEBUG puts red zones behind objects of this size: then mp_alloc() is
+ * better, which watches the size that was asked for and not the class's.
  */
 static bool leaves_to_library(size_t size)
 {
-	struct mp_cache_stats s = { .struct_size = sizeof(s) };
 	size_t power = MP_MIN_BLOCK_SIZE;
 	char name[40];
 
@@ -62,22 +80,53 @@ static bool leaves_to_library(size_t size)
 	if (power > MP_MAX_FIXED_SIZE)
 		return false;
 	name_class(name, "mp-", power);
-	/* slots of a power of two are as large as their objects, unless something stands behind */
-	return mp_cache_get_stats(mp_cache_find(name), &s) == 0 && s.slot_size > s.object_size;
+	return has_zones(mp_cache_find(name));
+}
+
+static void set_zoned(void)
+{
+	/* relaxed: see are_zoned() */
+	atomic_store_explicit(&classes_zoned, true, memory_order_relaxed);
+}
+
+void *zoned_alloc(size_t rounded, size_t size)
+{
+	_Atomic(struct mp_cache *) *entry = zoned_entry(rounded);
+	struct mp_cache *c = NULL;
+	void *p;
+
+	if (entry != NULL) /* acquire: the cache; pairs with the exchange in fill() */
+		c = atomic_load_explicit(entry, memory_order_acquire);
+	if (c == NULL)
+		return mp_alloc(size);
+	p = mp_cache_alloc(c);
+	return p != NULL ? mp_realloc(p, size) : NULL; /* where it is, with the zone behind size */
 }
 
 /* All sizes over below and up to size are of the class of size.  False without memory. */
 static bool fill(size_t below, size_t size)
 {
 	_Atomic(struct mp_cache *) *last = class_entry(size), *first, *entry;
+	_Atomic(struct mp_cache *) *zoned = zoned_entry(size);
 	struct mp_cache *c, *none = NULL;
 
 	/* acquire: what was made of it; pairs with the exchange below */
-	if (atomic_load_explicit(last, memory_order_acquire) != NULL || leaves_to_library(size))
+	if (atomic_load_explicit(last, memory_order_acquire) != NULL)
 		return true;
+	/* acquire: as above */
+	if (zoned != NULL && atomic_load_explicit(zoned, memory_order_acquire) != NULL)
+		return true;
+	if (leaves_to_library(size)) {
+		set_zoned();
+		return true;
+	}
 	c = make_class(size);
 	if (c == NULL)
 		return false;
+	if (zoned != NULL && has_zones(c)) {
+		set_zoned();
+		last = zoned;
+	}
 	/* acq_rel: the cache before its pointer */
 	if (!atomic_compare_exchange_strong_explicit(last, &none, c, memory_order_acq_rel,
 						     memory_order_acquire)) {
@@ -85,6 +134,8 @@ static bool fill(size_t below, size_t size)
 			(void)mp_cache_destroy(c);
 		c = none;
 	}
+	if (last == zoned)
+		return true;
 	first = below == 0 ? small_caches : class_entry(below + 1);
 	for (entry = first; entry < last; entry++)
 		/* release: as above */

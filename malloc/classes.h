@@ -7,7 +7,8 @@
  * class of a power of two that mp_alloc() has too is the same cache.  Each class is
  * aligned to the largest power of two that divides its size, up to 4096.
  *
- * Where MEMPOOL_DEBUG asks for red zones malloc uses mp_alloc() instead.
+ * Where MEMPOOL_DEBUG asks for red zones they follow the size that was asked for: up to
+ * 4096 bytes malloc uses mp_alloc() instead, above zoned_alloc().
  *
  * A plain client of mempool.h: nothing of the library's inside is used.
  */
@@ -15,6 +16,9 @@
 #define MALLOC_CLASSES_H
 
 #include <mempool.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
 
 #if defined(__GNUC__) || defined(__clang__)
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -40,6 +44,21 @@
  */
 extern hidden _Atomic(struct mp_cache *) small_caches[SMALL_MAX / SMALL_STEP + 1];
 extern hidden _Atomic(struct mp_cache *) medium_caches[MEDIUM_MAX / MEDIUM_STEP + 1];
+
+/* Some cache has red zones: objects are to be moved, or zoned_alloc() asked, for each size. */
+extern hidden _Atomic bool classes_zoned;
+
+static inline bool are_zoned(void)
+{
+	/* relaxed: set before there is memory from such a cache */
+	return unlikely(atomic_load_explicit(&classes_zoned, memory_order_relaxed));
+}
+
+/*
+ * size bytes from the class of rounded, up to MEDIUM_MAX, if that has red zones, which
+ * is why it is in none of the tables above; or else from mp_alloc().
+ */
+hidden void *zoned_alloc(size_t rounded, size_t size);
 
 /*
  * Make the caches that are missing.  Any number of threads may be here at once, also

@@ -57,7 +57,9 @@ static noinline void *malloc_slow(size_t size)
 {
 	struct mp_cache *c = cache_made(size);
 
-	return c != NULL ? mp_cache_alloc(c) : mp_alloc(size);
+	if (c != NULL)
+		return mp_cache_alloc(c);
+	return are_zoned() ? zoned_alloc(size, size) : mp_alloc(size);
 }
 
 EXPORT void *malloc(size_t size)
@@ -84,12 +86,19 @@ EXPORT void *calloc(size_t n, size_t size)
 	c = cache_for(size);
 	if (unlikely(c == NULL))
 		c = cache_made(size);
+	if (c == NULL && are_zoned() && size > SMALL_MAX && size <= MEDIUM_MAX) {
+		void *p = zoned_alloc(size, size);
+
+		return p != NULL ? memset(p, 0, size) : NULL;
+	}
 	return c != NULL ? mp_cache_zalloc(c) : mp_zalloc(size);
 }
 
-/* Whether size bytes may stay where have are: no waste of half or more. */
+/* Whether size bytes may stay where have are: no waste of half or more; a red zone begins there */
 static bool stays(size_t have, size_t size)
 {
+	if (are_zoned())
+		return size == have;
 	return size <= have && (size > have / 2 || have <= SMALL_STEP);
 }
 
@@ -133,11 +142,15 @@ static void *alloc_aligned(size_t align, size_t size)
 
 	if (align <= SMALL_STEP)
 		return malloc(size);
+	if (are_zoned() && align <= MP_MAX_FIXED_SIZE && size <= MP_MAX_FIXED_SIZE)
+		return mp_aligned_alloc(align, size);
 	/* the next class that is aligned so, if it is near */
 	if (align <= 4096 && size <= MEDIUM_MAX) {
 		rounded = class_size(size);
 		while (rounded <= MEDIUM_MAX && class_align(rounded) < align)
 			rounded = class_size(rounded + 1);
+		if (rounded <= MEDIUM_MAX && are_zoned() && cache_for(rounded) == NULL)
+			return zoned_alloc(rounded, size);
 		if (rounded <= MEDIUM_MAX)
 			return malloc(rounded);
 	}
