@@ -16,6 +16,7 @@
 #include "os.h"
 #include "purge.h"
 #include "reclaim.h"
+#include "span.h"
 #include "spancache.h"
 #include "spanwatch.h"
 
@@ -260,12 +261,10 @@ static void free_large(void *p, const struct mpp_found *found)
 /* Keep a live span, without more ado; false, and nothing done, if it is something else. */
 mpp_inline bool keep_large(void *p)
 {
-	void *head;
-	size_t pages;
+	size_t pages = mpp_span_look(p, mpp_map_get(p));
 
-	if (mpp_unlikely(!mpp_spans_plain) || mpp_map_find(p, &head) != MPP_CODE_LARGE)
+	if (mpp_unlikely(!mpp_spans_plain))
 		return false;
-	pages = mpp_large_size(p, head) >> mpp_os_page_shift();
 	return pages != 0 && mpp_spans_push(mpp_self, p, pages) == MPP_SPANS_KEPT;
 }
 

@@ -22,7 +22,7 @@
 
 #include <string.h>
 
-#define REGION ((size_t)MP_CHUNK_SIZE > 4 * MPP_MIB ? (size_t)MP_CHUNK_SIZE : 4 * MPP_MIB)
+#define REGION MPP_REGION_SIZE
 #define HUGE_PAGE (2 * MPP_MIB)
 #define HUGE_FROM (16 * MPP_MIB)
 #define SCAN_MS 100u
@@ -42,27 +42,74 @@ static size_t mapping_of(const struct mpp_region *r)
 	return mpp_round_up(r->pages * mpp_os_page(), MP_CHUNK_SIZE);
 }
 
-static struct mpp_region *new_region(void)
+static unsigned code_of(const struct mpp_region *r)
+{
+	return r->number < 0 ? MPP_CODE_LARGE : MPP_CODE_SPANS + (unsigned)r->number;
+}
+
+/* A descriptor, with a number if one is wanted and left. */
+static struct mpp_region *new_region(bool numbered)
 {
 	struct mpp_region *r;
+	int number = -1;
 
 	mpp_lock_acquire(&lock);
 	r = spares;
 	if (r != NULL)
 		spares = r->spare;
+	if (numbered)
+		number = mpp_number_take_locked();
 	mpp_lock_release(&lock);
-	return r != NULL ? r : mpp_meta_alloc(sizeof(*r));
+	if (r == NULL)
+		r = mpp_meta_alloc(sizeof(*r));
+	if (r != NULL) {
+		r->number = number;
+		return r;
+	}
+	if (number >= 0) {
+		mpp_lock_acquire(&lock);
+		mpp_number_give_locked(number);
+		mpp_lock_release(&lock);
+	}
+	return NULL;
+}
+
+/* The lengths of a number, made at its first use; NULL without memory. */
+static _Atomic uint8_t *lengths_of(int number, size_t pages)
+{
+	_Atomic(_Atomic uint8_t *) *at = &mpp_numbered[number].lengths;
+	/* relaxed: the number's owner alone writes it */
+	_Atomic uint8_t *lengths = mpp_load_relaxed(at);
+
+	if (lengths == NULL) {
+		lengths = mpp_meta_alloc(pages * sizeof(*lengths));
+		/* relaxed: published by mpp_number_set */
+		mpp_store_relaxed(at, lengths);
+	}
+	return lengths;
+}
+
+/* What r is described in; false without memory. */
+static bool make_tables(struct mpp_region *r, bool single)
+{
+	r->spans = single ? &r->own : mpp_meta_alloc(r->pages * sizeof(*r->spans));
+	r->lengths = r->number < 0 ? NULL : lengths_of(r->number, r->pages);
+	return r->spans != NULL && (r->number < 0 || r->lengths != NULL);
 }
 
 /* A descriptor that is in no chain: unused now, for another region later. */
 static void retire_region(struct mpp_region *r)
 {
+	if (r->number >= 0)
+		mpp_number_set(r->number, 0);
 	if (r->spans != NULL && !mpp_region_is_single(r))
 		mpp_meta_free(r->spans, r->pages * sizeof(struct mpp_span));
 	r->spans = NULL;
 	/* relaxed: a reader that strayed here misses and looks again */
 	mpp_store_relaxed(&r->base, 0);
 	mpp_lock_acquire(&lock);
+	if (r->number >= 0)
+		mpp_number_give_locked(r->number);
 	r->spare = spares;
 	spares = r;
 	mpp_lock_release(&lock);
@@ -90,18 +137,19 @@ static void show_region(struct mpp_region *r)
 /* Map size bytes and describe them; in the owner map, but in no chain and list yet. */
 static struct mpp_region *map_region(size_t size, size_t align, bool single)
 {
-	struct mpp_region *r = new_region();
-	void *base;
+	struct mpp_region *r = new_region(!single);
+	void *base = NULL;
 
 	if (r == NULL)
 		return NULL;
 	r->pages = size >> mpp_os_page_shift();
-	r->spans = single ? &r->own : mpp_meta_alloc(r->pages * sizeof(struct mpp_span));
-	base = r->spans != NULL ? mpp_os_map(mapping_of(r), mpp_max(align, MP_CHUNK_SIZE)) : NULL;
+	if (make_tables(r, single))
+		base = mpp_os_map(mapping_of(r), mpp_max(align, MP_CHUNK_SIZE));
 	/* relaxed: published by insert_locked */
 	mpp_store_relaxed(&r->base, (uintptr_t)base);
-	if (base != NULL &&
-	    mpp_map_publish(base, mapping_of(r) / MP_CHUNK_SIZE, MPP_CODE_LARGE)) {
+	if (r->number >= 0)
+		mpp_number_set(r->number, (uintptr_t)base);
+	if (base != NULL && mpp_map_publish(base, mapping_of(r) / MP_CHUNK_SIZE, code_of(r))) {
 		hide_region(r);
 		return r;
 	}
@@ -183,7 +231,7 @@ static bool drop_region(struct mpp_region *r)
 	}
 	/* refused, too many mappings: the leaf is there, so publishing cannot fail */
 	hide_region(r);
-	(void)mpp_map_publish(base, size / MP_CHUNK_SIZE, MPP_CODE_LARGE);
+	(void)mpp_map_publish(base, size / MP_CHUNK_SIZE, code_of(r));
 	r->spans[0].dirty = !mpp_os_purge(base, size);
 	mpp_lock_acquire(&lock);
 	mpp_region_insert_locked(r);
@@ -298,7 +346,7 @@ static void *carve(size_t pages, size_t align, bool *zeroed)
 		*zeroed = !s->dirty;
 		while ((uintptr_t)mpp_region_page(r, page) % align != 0)
 			page++;
-		mpp_span_cut_locked(r, s, page, pages);
+		mpp_span_cut_locked(r, s, page, pages, MPP_SPAN_LIVE);
 		p = mpp_region_page(r, page);
 		count_locked(1, pages * page_size);
 	}
@@ -427,6 +475,7 @@ enum mpp_large_verdict mpp_large_free(void *p, void *head)
 	/* acq_rel: one free of several wins (S1); what it wrote goes with the lock */
 	if (!mpp_cas_acq_rel(&s->state, &was, MPP_SPAN_FREE))
 		return was == MPP_SPAN_FREE ? MPP_LARGE_FREE : MPP_LARGE_INTERIOR;
+	mpp_span_tell(r, (size_t)(s - r->spans), 0);
 	bytes = mpp_span_bytes(s);
 	mpp_lock_acquire(&lock);
 	live--;
@@ -510,8 +559,7 @@ static bool extend_span(struct mpp_region *r, struct mpp_span *s, size_t pages)
 	mpp_lock_acquire(&lock);
 	if (mpp_span_state(other) == MPP_SPAN_FREE && mpp_span_is_binned(other) && mpp_span_pages(other) >= more) {
 		mpp_span_unbin_locked(other);
-		mpp_span_cut_locked(r, other, end, more);
-		mpp_span_set_state(other, MPP_SPAN_INSIDE);
+		mpp_span_cut_locked(r, other, end, more, MPP_SPAN_INSIDE);
 		mpp_span_mark(r, page, pages, MPP_SPAN_LIVE);
 		count_locked(0, more * mpp_os_page());
 		done = true;

@@ -36,6 +36,12 @@ static mpp_code *entry_of(uintptr_t granule)
 	return (mpp_code *)(uintptr_t)mpp_map_entry(granule << MPP_CHUNK_SHIFT);
 }
 
+/* Whether each granule carries the code, not the first alone. */
+static bool is_numbered(unsigned code)
+{
+	return code - MPP_CODE_SPANS < MPP_SPANS_CODES;
+}
+
 unsigned mpp_map_find(const void *p, void **head)
 {
 	uintptr_t a = (uintptr_t)p, granule;
@@ -55,7 +61,10 @@ unsigned mpp_map_find(const void *p, void **head)
 		granule -= code - MPP_CODE_INSIDE;
 	}
 	*head = (void *)(granule << MPP_CHUNK_SHIFT);
-	return code;
+	if (!is_numbered(code))
+		return code;
+	*head = (void *)(a & ~(uintptr_t)(MPP_REGION_SIZE - 1));
+	return MPP_CODE_LARGE;
 }
 
 bool mpp_map_publish(void *head, size_t granules, unsigned code)
@@ -72,8 +81,11 @@ bool mpp_map_publish(void *head, size_t granules, unsigned code)
 	for (size_t i = granules - 1; i > 0; i--) {
 		unsigned back = (unsigned)mpp_min(i, MPP_INSIDE_MAX);
 
-		/* relaxed: says only "look further down"; the head's code publishes */
-		mpp_store_relaxed(entry_of(first + i), (uint16_t)(MPP_CODE_INSIDE + back));
+		if (is_numbered(code))
+			/* release: M2 as below */
+			mpp_store_release(entry_of(first + i), (uint16_t)code);
+		else /* relaxed: says only "look further down"; the head's code publishes */
+			mpp_store_relaxed(entry_of(first + i), (uint16_t)(MPP_CODE_INSIDE + back));
 	}
 	/* release: M2, the header written before; pairs with mpp_map_find */
 	mpp_store_release(entry_of(first), (uint16_t)code);

@@ -6,7 +6,8 @@
  * levels gives each granule a 16-bit code: 0 not ours, 1 to MPP_ID_MAX the
  * first chunk of a slab of that cache, MPP_CODE_LARGE the first granule of
  * a region of large spans, MPP_CODE_GUARD the pool of guarded
- * objects, above that "inside": so many granules
+ * objects, MPP_CODE_SPANS + k every granule of the region of spans with number k
+ * (span.h), above that "inside": so many granules
  * behind a first one.  A root entry holds the distance from a shared leaf of zeros
  * to its own leaf, so that an untouched root, all zeros, leads every address
  * to "not ours" without a test.  Leaves are made under a lock and never go away.
@@ -28,8 +29,15 @@
 #define MPP_ID_MAX 60415u
 #define MPP_CODE_LARGE 60416u
 #define MPP_CODE_GUARD 60417u
+#define MPP_CODE_SPANS 60418u	/* + number, below MPP_SPANS_CODES */
+#define MPP_SPANS_CODES 1022u
 #define MPP_CODE_INSIDE 61440u	/* + distance, 1 to MPP_INSIDE_MAX */
 #define MPP_INSIDE_MAX 4095u	/* "that many or more": look there again */
+
+/* Regions of spans with a number are of this size and aligned to it. */
+#define MPP_REGION_SIZE \
+	((size_t)MP_CHUNK_SIZE > 4 * MPP_MIB ? (size_t)MP_CHUNK_SIZE : 4 * MPP_MIB)
+_Static_assert(MPP_CODE_SPANS + MPP_SPANS_CODES <= MPP_CODE_INSIDE, "codes are apart");
 
 /* Address bits that are told apart, and how the granule number is cut. */
 #define MPP_ADDRESS_BITS (sizeof(void *) > 4 ? 48u : 32u)
@@ -80,13 +88,15 @@ mpp_inline unsigned mpp_map_get(const void *p)
 
 /*
  * The code of the head of whatever p is in, and where that starts: the
- * granule itself or, inside, the first one.  0 if p is not ours.  Acquire: the header may be read.
+ * granule itself or, inside, the first one.  0 if p is not ours.  A region with a number is
+ * MPP_CODE_LARGE as well.  Acquire: the header may be read.
  */
 unsigned mpp_map_find(const void *p, void **head);
 
 /*
  * Publish code for the granule at head and "inside" for the granules - 1
- * behind it.  False without memory for a leaf; nothing is published then.
+ * behind it, or one of MPP_CODE_SPANS for all of them.  False without memory for a leaf; nothing
+ * is published then.
  */
 bool mpp_map_publish(void *head, size_t granules, unsigned code);
 

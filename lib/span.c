@@ -19,6 +19,25 @@
  *      seen the new count: a miss counts only if the count has not moved.
  *  S3  A descriptor leaves and enters chains whole: base, table and length
  *      are written before the link to it.
+ *
+ * Theory of numbers.  What a thread keeps at hand is found without the hash table: the code
+ * of a granule is the number of its region, and the number leads to the lengths.  A region that
+ * is unmapped gives its number up, for another region elsewhere.
+ *
+ *   owner map --> k    numbered[k] --> base      the region that p is in?
+ *                                  --> lengths   of p's page: 0, or so many pages
+ *
+ *  S4  The array of a number is made once and never goes, so a look reads memory of ours
+ *      whatever the pointer, and its result is of p's region if base, read before and after
+ *      the length, is p's region both times: base changes, and with it a count in
+ *      its low bits, before a length is written for another region, with release, and
+ *      the look reads it with acquire.  So a pointer whose region has gone is told
+ *      nothing, unless the number changes hands as often as the count can tell, millions
+ *      of times, during one look; of a lawful one nothing changes meanwhile (M4).
+ *  S5  A length is not 0 only while a LIVE span starts there: it is written when a span is
+ *      made or changes its length, and is 0 again before the span is in a bin.  So all
+ *      are 0 when a region goes: it is one free span then.  Two frees of one span may
+ *      both be told its length, as they may both find it LIVE; S1 decides when it is given back.
  */
 #include "span.h"
 
@@ -35,6 +54,8 @@ size_t mpp_spans_kept;
 static struct mpp_link bins[BINS];	/* lock:large, zero until first used */
 static uint64_t binned[BINS / 64];	/* lock:large, bins with something in them */
 static _Atomic(struct mpp_region *) buckets[BUCKETS];	/* atomic */
+struct mpp_numbered mpp_numbered[MPP_SPANS_CODES];
+static uint64_t numbers[(MPP_SPANS_CODES + 63) / 64];	/* lock:large, those taken */
 static _Atomic uint32_t removals;	/* atomic: raised when a region has left its chain */
 
 /* ---- finding a region */
@@ -92,6 +113,37 @@ void mpp_region_remove_locked(struct mpp_region *r)
 	 * with the old count looks again (S2); pairs with mpp_region_find */
 	mpp_store_release(&removals, mpp_load_relaxed(&removals) + 1);
 	mpp_list_remove(&r->all);
+}
+
+/* ---- numbers */
+
+int mpp_number_take_locked(void)
+{
+	for (unsigned i = 0; i < MPP_SPANS_CODES; i++) {
+		uint64_t bit = UINT64_C(1) << i % 64;
+
+		if ((numbers[i / 64] & bit) != 0)
+			continue;
+		numbers[i / 64] |= bit;
+		return (int)i;
+	}
+	return -1;
+}
+
+void mpp_number_give_locked(int number)
+{
+	numbers[number / 64] &= ~(UINT64_C(1) << number % 64);
+}
+
+void mpp_number_set(int number, uintptr_t base)
+{
+	_Atomic uintptr_t *at = &mpp_numbered[number].base;
+	/* relaxed: the number's owner alone writes it */
+	uintptr_t count = (mpp_load_relaxed(at) + 1) & (MPP_REGION_SIZE - 1);
+
+	/* release: the array; pairs with mpp_span_look.  What is written to it later is
+	 * a release itself (S4) */
+	mpp_store_release(at, base | count);
 }
 
 /* ---- bins */
@@ -171,6 +223,7 @@ void mpp_span_mark(struct mpp_region *r, size_t page, size_t pages, enum mpp_spa
 	s->region = r;
 	/* relaxed: ordered by set_state */
 	mpp_store_relaxed(&s->pages, (uint32_t)pages);
+	mpp_span_tell(r, page, state == MPP_SPAN_LIVE ? pages : 0);
 	if (!mpp_region_is_single(r))
 		r->spans[page + pages - 1].first = (uint32_t)page;
 	mpp_span_set_state(s, state);
@@ -206,7 +259,8 @@ void mpp_span_join_locked(struct mpp_region *r, size_t page)
 	mpp_span_bin_locked(s);
 }
 
-void mpp_span_cut_locked(struct mpp_region *r, struct mpp_span *s, size_t page, size_t pages)
+void mpp_span_cut_locked(struct mpp_region *r, struct mpp_span *s, size_t page, size_t pages,
+			 enum mpp_span_use use)
 {
 	size_t first = (size_t)(s - r->spans), end = first + mpp_span_pages(s);
 	bool dirty = s->dirty;
@@ -224,5 +278,5 @@ void mpp_span_cut_locked(struct mpp_region *r, struct mpp_span *s, size_t page, 
 		mpp_span_bin_locked(s);
 	}
 	r->spans[page].dirty = dirty;
-	mpp_span_mark(r, page, pages, MPP_SPAN_LIVE);
+	mpp_span_mark(r, page, pages, use);
 }

@@ -9,6 +9,10 @@
  * first entry says how long it is, its last where it starts, so a freed span finds its
  * free neighbours and joins them.  Free spans stand in bins by length.
  *
+ * A region of MPP_REGION_SIZE has a number while there are any left.  Its granules' code is
+ * that number and leads to bytes, one for each page, that say where live spans start and how
+ * long they are: S4 in span.c.
+ *
  * Everything that ends in _locked wants the lock of large.c ("large" below).
  */
 #ifndef MPP_SPAN_H
@@ -16,6 +20,7 @@
 
 #include "atomic.h"
 #include "list.h"
+#include "map.h"
 #include "os.h"
 
 enum mpp_span_use {
@@ -46,9 +51,20 @@ struct mpp_region {
 	struct mpp_span *spans;			/* const while in use: the table */
 	struct mpp_span own;			/* the table of a region that is one span */
 	bool rooted;				/* owner: leak checkers look into it */
+	int number;				/* const while in use; -1 for none */
+	_Atomic uint8_t *lengths;		/* const while in use: of the number, or NULL */
 	struct mpp_region *spare;		/* lock:large, in the line of unused ones */
 };
 
+/* What the number of a region leads to. */
+struct mpp_numbered {
+	_Atomic uintptr_t base;			/* atomic: of the region, 0 for none; how often that
+						   changed in the bits below MPP_REGION_SIZE */
+	_Atomic(_Atomic uint8_t *) lengths;	/* atomic: of each page the pages of the live span
+						   that starts there, or 0; the same array for good */
+};
+
+extern struct mpp_numbered mpp_numbered[MPP_SPANS_CODES];
 extern struct mpp_link mpp_regions;		/* lock:large, all of them */
 extern struct mpp_link mpp_spans_aged;		/* lock:large, dirty free spans, oldest first */
 extern size_t mpp_spans_kept;			/* lock:large, bytes of those */
@@ -99,6 +115,48 @@ mpp_inline enum mpp_span_use mpp_span_state(const struct mpp_span *s)
 }
 
 /*
+ * Pages of the live span that starts at p, if the code of p's granule is that of a number; 0 if
+ * it is something else, or more than a byte holds.  No lock, and right for any p at any time: S4.
+ */
+mpp_inline size_t mpp_span_look(const void *p, unsigned code)
+{
+	uintptr_t base, offset = (uintptr_t)p & (MPP_REGION_SIZE - 1);
+	const struct mpp_numbered *n;
+	const _Atomic uint8_t *length;
+	size_t pages;
+
+	if (mpp_unlikely(code - MPP_CODE_SPANS >= MPP_SPANS_CODES))
+		return 0;
+	n = &mpp_numbered[code - MPP_CODE_SPANS];
+	/* acquire: the array; pairs with mpp_number_set */
+	base = mpp_load_acquire(&n->base);
+	if (mpp_unlikely(((uintptr_t)p ^ base) >= MPP_REGION_SIZE) ||
+	    mpp_unlikely((offset & (mpp_os_page() - 1)) != 0))
+		return 0;
+	/* relaxed: ordered by base */
+	length = mpp_load_relaxed(&n->lengths) + (offset >> mpp_os_page_shift());
+	/* acquire: base as it was then (S4); pairs with mpp_span_tell */
+	pages = mpp_load_acquire(length);
+	/* relaxed: ordered by the acquire above */
+	return mpp_likely(mpp_load_relaxed(&n->base) == base) ? pages : 0;
+}
+
+/* A live span of pages starts at page, or with 0 none does: what mpp_span_look() finds. */
+mpp_inline void mpp_span_tell(struct mpp_region *r, size_t page, size_t pages)
+{
+	if (r->lengths != NULL)
+		/* release: the base that the number has now, to who looks (S4); pairs with
+		 * mpp_span_look */
+		mpp_store_release(&r->lengths[page], (uint8_t)(pages <= UINT8_MAX ? pages : 0));
+}
+
+/* A number that no region has, taken; -1 if there is none left. */
+int mpp_number_take_locked(void);
+void mpp_number_give_locked(int number);
+/* The number leads to the region at base from now on, 0 for none; its owner's alone. */
+void mpp_number_set(int number, uintptr_t base);
+
+/*
  * The region whose first granule is head, or NULL.  No lock: hash chains are
  * walked as they change; see span.c.
  */
@@ -122,7 +180,8 @@ void mpp_span_mark(struct mpp_region *r, size_t page, size_t pages, enum mpp_spa
 /* The free span at page, in no bin: joined with its free neighbours, into a bin. */
 void mpp_span_join_locked(struct mpp_region *r, size_t page);
 
-/* Cut [page, page + pages) out of the unbinned free span s: LIVE; the rest is binned again. */
-void mpp_span_cut_locked(struct mpp_region *r, struct mpp_span *s, size_t page, size_t pages);
+/* Cut [page, page + pages) out of the unbinned free span s, for a use; the rest is binned again. */
+void mpp_span_cut_locked(struct mpp_region *r, struct mpp_span *s, size_t page, size_t pages,
+			 enum mpp_span_use use);
 
 #endif /* MPP_SPAN_H */

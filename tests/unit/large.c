@@ -8,6 +8,7 @@
 #include "large.h"
 #include "map.h"
 #include "os.h"
+#include "span.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -108,6 +109,70 @@ START_TEST(verdicts)
 	ck_assert_int_eq(mpp_large_free(big, big_head), MPP_LARGE_FOREIGN);
 	ck_assert_int_eq(drop(keep), MPP_LARGE_OK);
 	ck_assert_uint_eq(mpp_large_validate(), 0);
+}
+END_TEST
+
+/* What the look without the hash table says of p. */
+static size_t look(const void *p)
+{
+	return mpp_span_look(p, mpp_map_get(p)) * mpp_os_page();
+}
+
+/* It agrees with the tables whatever is done to a span, and knows none that is too long. */
+START_TEST(looked_at)
+{
+	size_t page = mpp_os_page();
+	char *a = span(3 * page), *b = span(2 * page), *big = span(9 * MPP_MIB), *c;
+
+	ck_assert_uint_eq(look(a), 3 * page);
+	ck_assert_uint_eq(look(b), 2 * page);
+	ck_assert_uint_eq(look(a + 1), 0);
+	ck_assert_uint_eq(look(a + page), 0);
+	ck_assert_uint_eq(look(big), 0);
+	ck_assert_uint_eq(look(&a), 0);
+	ck_assert(mpp_large_resize(a, head_of(a), 2 * page));
+	ck_assert_uint_eq(look(a), 2 * page);
+	ck_assert_uint_eq(look(a + 2 * page), 0);
+	if (mpp_large_resize(a, head_of(a), 3 * page)) /* the page is still free behind it */
+		ck_assert_uint_eq(look(a), 3 * page);
+	ck_assert_uint_eq(look(a + 2 * page), 0);
+	ck_assert_int_eq(drop(a), MPP_LARGE_OK);
+	ck_assert_uint_eq(look(a), 0);
+	c = span(page);
+	ck_assert_uint_eq(look(c), page);
+	ck_assert_int_eq(drop(c), MPP_LARGE_OK);
+	ck_assert_int_eq(drop(b), MPP_LARGE_OK);
+	(void)mpp_large_purge(0);
+	ck_assert_uint_eq(look(a), 0);
+	ck_assert_uint_eq(look(b), 0);
+}
+END_TEST
+
+/* Regions come and go, more of them than there are numbers: all is found as before. */
+START_TEST(more_regions_than_numbers)
+{
+	size_t n = (size_t)MPP_SPANS_CODES + 5, each = MPP_REGION_SIZE / 2, regions = 0;
+	static char *p[2 * (MPP_SPANS_CODES + 5)];
+
+	if (sizeof(void *) < 8) /* there are not so many addresses */
+		return;
+	for (size_t i = 0; i < 2 * n; i++) {
+		bool zeroed;
+
+		p[i] = mpp_large_alloc(each, 1, &zeroed);
+		ck_assert_ptr_nonnull(p[i]);
+		regions += head_of(p[i]) == p[i];
+	}
+	ck_assert_uint_ge(regions, n);
+	ck_assert_uint_eq(mpp_large_validate(), 0);
+	for (size_t i = 0; i < 2 * n; i++) {
+		ck_assert_uint_eq(mpp_large_size(p[i], head_of(p[i])), each);
+		ck_assert_int_eq(drop(p[i]), MPP_LARGE_OK);
+	}
+	(void)mpp_large_purge(0);
+	ck_assert_uint_eq(mpp_large_validate(), 0);
+	p[0] = span(mpp_os_page());
+	ck_assert_uint_eq(look(p[0]), mpp_os_page());
 }
 END_TEST
 
@@ -330,6 +395,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, sizes);
 	tcase_add_test(tc, alignments);
 	tcase_add_test(tc, verdicts);
+	tcase_add_test(tc, looked_at);
+	tcase_add_test(tc, more_regions_than_numbers);
 	tcase_add_test(tc, joined_again);
 	tcase_add_test(tc, resized_in_place);
 	tcase_add_test(tc, moved_by_page_tables);

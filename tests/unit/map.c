@@ -17,6 +17,28 @@ static void *granule(size_t n)
 	return address(FAR_AWAY + n * MP_CHUNK_SIZE);
 }
 
+/* Each granule of a region with a number has its code, and leads to the region. */
+START_TEST(numbered)
+{
+	char *base = (char *)(((uintptr_t)granule(0) + 2 * MPP_REGION_SIZE) &
+			      ~(uintptr_t)(MPP_REGION_SIZE - 1));
+	size_t n = MPP_REGION_SIZE / MP_CHUNK_SIZE;
+	unsigned code = MPP_CODE_SPANS + 77;
+	void *head;
+
+	ck_assert(mpp_map_publish(base, n, code));
+	for (size_t i = 0; i < n; i++) {
+		ck_assert_uint_eq(mpp_map_get(base + i * MP_CHUNK_SIZE + 5), code);
+		ck_assert_uint_eq(mpp_map_find(base + i * MP_CHUNK_SIZE + 5, &head),
+				  MPP_CODE_LARGE);
+		ck_assert_ptr_eq(head, base);
+	}
+	mpp_map_withdraw(base, n);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_uint_eq(mpp_map_get(base + i * MP_CHUNK_SIZE), 0);
+}
+END_TEST
+
 START_TEST(not_ours)
 {
 	static const uint64_t wild[] = { 0, 1, 4095, 0x7fffffffffff, 0x800000000000,
@@ -113,6 +135,7 @@ END_TEST
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, not_ours);
+	tcase_add_test(tc, numbered);
 	tcase_add_test(tc, one_granule);
 	tcase_add_test(tc, many_granules);
 	tcase_add_test(tc, highest_id);

@@ -53,7 +53,7 @@ static struct mpp_span *cut(size_t pages)
 	if (s == NULL)
 		return NULL;
 	mpp_span_unbin_locked(s);
-	mpp_span_cut_locked(&r, s, (size_t)(s - table), pages);
+	mpp_span_cut_locked(&r, s, (size_t)(s - table), pages, MPP_SPAN_LIVE);
 	return s;
 }
 
@@ -97,7 +97,7 @@ START_TEST(cut_in_the_middle)
 	s = mpp_span_best_locked(PAGES);
 	ck_assert_ptr_eq(s, &table[0]);
 	mpp_span_unbin_locked(s);
-	mpp_span_cut_locked(&r, s, 100, 7);
+	mpp_span_cut_locked(&r, s, 100, 7, MPP_SPAN_LIVE);
 	ck_assert_uint_eq(walk(&n), PAGES - 7);
 	ck_assert_uint_eq(n, 3);
 	ck_assert_int_eq(mpp_span_state(&table[100]), MPP_SPAN_LIVE);
@@ -169,12 +169,81 @@ START_TEST(table_of_regions)
 }
 END_TEST
 
+/* A number leads to the region that has it, and to no other, wherever a pointer comes from. */
+START_TEST(numbers)
+{
+	static _Atomic uint8_t lengths[2][MPP_REGION_SIZE / 4096];
+	uintptr_t here = 5 * (uintptr_t)MPP_REGION_SIZE, there = 9 * (uintptr_t)MPP_REGION_SIZE;
+	int a = mpp_number_take_locked(), b = mpp_number_take_locked();
+	unsigned code = MPP_CODE_SPANS + (unsigned)a;
+	size_t page = mpp_os_page(), rest = MPP_REGION_SIZE - page;
+
+	ck_assert(a >= 0 && b >= 0 && a != b);
+	mpp_store_relaxed(&mpp_numbered[a].lengths, lengths[0]);
+	ck_assert_uint_eq(mpp_span_look(address(here), code), 0);
+	mpp_number_set(a, here);
+	r.lengths = lengths[0];
+	mpp_span_tell(&r, 3, 7);
+	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), code), 7);
+	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page + 1), code), 0);
+	ck_assert_uint_eq(mpp_span_look(address(here + 4 * page), code), 0);
+	ck_assert_uint_eq(mpp_span_look(address(here + rest), code), 0);
+	ck_assert_uint_eq(mpp_span_look(address(there + 3 * page), code), 0);
+	for (unsigned other = 0; other < 65536; other += 7)
+		if (other != code)
+			ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), other), 0);
+	mpp_span_tell(&r, 3, 256); /* more than are kept at hand: told in no byte */
+	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), code), 0);
+	mpp_span_tell(&r, 3, 7);
+	mpp_number_set(a, 0);
+	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), code), 0);
+	mpp_number_set(a, there);
+	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), code), 0);
+	ck_assert_uint_eq(mpp_span_look(address(there + 3 * page), code), 7);
+	mpp_number_give_locked(a);
+	ck_assert_int_eq(mpp_number_take_locked(), a);
+	for (unsigned i = 2; i < MPP_SPANS_CODES; i++)
+		ck_assert_int_ge(mpp_number_take_locked(), 0);
+	ck_assert_int_eq(mpp_number_take_locked(), -1);
+}
+END_TEST
+
+/* The lengths that looks find are those of the live spans, at each step. */
+START_TEST(lengths_of_spans)
+{
+	static _Atomic uint8_t lengths[PAGES];
+	struct mpp_span *held[16] = { NULL };
+	uint64_t seed = 3;
+
+	r.lengths = lengths;
+	setup();
+	for (int i = 0; i < 5000; i++) {
+		unsigned k = (unsigned)(suite_random(&seed) % 16);
+
+		if (held[k] != NULL) {
+			mpp_span_tell(&r, (size_t)(held[k] - table), 0); /* as large.c does */
+			join(held[k]);
+			held[k] = NULL;
+		} else {
+			held[k] = cut(1 + (size_t)(suite_random(&seed) % 16));
+		}
+		for (unsigned page = 0; page < PAGES; page++)
+			ck_assert_uint_eq(mpp_load_relaxed(&lengths[page]),
+					  mpp_span_state(&table[page]) == MPP_SPAN_LIVE ?
+						  mpp_span_pages(&table[page]) :
+						  0);
+	}
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, cut_and_join);
 	tcase_add_test(tc, cut_in_the_middle);
 	tcase_add_test(tc, best_fit);
 	tcase_add_test(tc, at_random);
+	tcase_add_test(tc, numbers);
+	tcase_add_test(tc, lengths_of_spans);
 	if (sizeof(void *) > 4)
 		tcase_add_test(tc, table_of_regions);
 }
