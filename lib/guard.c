@@ -117,11 +117,13 @@ static void change_rate(uint32_t rate)
 
 bool mpp_guard_due(const struct mp_cache *c)
 {
-	if (mpp_unlikely(mpp_own(mpp_guard_turn).rate != c->guard_rate))
+	struct mpp_guard_turn *turn = &mpp_own(mpp_guard_turn);
+
+	if (mpp_unlikely(turn->rate != c->guard_rate))
 		change_rate((uint32_t)c->guard_rate);
-	if (mpp_likely(--mpp_own(mpp_guard_turn).left != 0))
+	if (mpp_likely(--turn->left != 0))
 		return false;
-	mpp_own(mpp_guard_turn).left = 1 + draw(2 * mpp_own(mpp_guard_turn).rate - 1); /* the rate is the mean */
+	turn->left = 1 + draw(2 * turn->rate - 1); /* the rate is the mean */
 	return true;
 }
 
@@ -181,7 +183,7 @@ static const struct mp_cache *cache_of_locked(const struct slot *s)
 /* The same without the lock, by the fault handler (G3). */
 static void peek(const struct slot *s, struct record *out)
 {
-	union record_words u;
+	union record_words u = { .record = { .state = FRESH } };
 	uint32_t before, after;
 
 	for (unsigned tries = 0; tries < TRIES; tries++) {
