@@ -344,7 +344,13 @@ void mpp_cache_settle(struct mp_cache *c, struct mpp_chain *chain, struct mpp_ch
 	chain->first = NULL;
 }
 
-size_t mpp_cache_want(struct mp_cache *c, size_t n)
+/* Slabs for so many objects. */
+static size_t slabs_for(const struct mp_cache *c, size_t n)
+{
+	return n / c->g.capacity + (n % c->g.capacity != 0);
+}
+
+size_t mpp_cache_want(struct mp_cache *c, size_t n, size_t *before)
 {
 	struct mpp_link *l;
 	size_t have;
@@ -353,9 +359,18 @@ size_t mpp_cache_want(struct mp_cache *c, size_t n)
 	have = c->empties * c->g.capacity;
 	mpp_list_each(l, &c->partial) /* relaxed: frees only raise it */
 		have += mpp_word_count(mpp_load_relaxed(&slab_at(l)->word));
-	c->keep = mpp_max(c->keep, (n + c->g.capacity - 1) / c->g.capacity);
+	*before = c->keep;
+	c->keep = mpp_max(c->keep, slabs_for(c, n));
 	mpp_lock_release(&c->lock);
 	return have;
+}
+
+void mpp_cache_unwant(struct mp_cache *c, size_t n, size_t before)
+{
+	mpp_lock_acquire(&c->lock);
+	if (c->keep == slabs_for(c, n)) /* nobody wanted more since */
+		c->keep = before;
+	mpp_lock_release(&c->lock);
 }
 
 void mpp_cache_unkeep(struct mp_cache *c)

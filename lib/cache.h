@@ -198,9 +198,11 @@ void mpp_cache_settle(struct mp_cache *c, struct mpp_chain *chain, struct mpp_ch
 
 /*
  * Objects in slabs that nobody holds; and the cache keeps from now on as
- * many empty slabs as n objects need.
+ * many empty slabs as n objects need, before as many as *before.
  */
-size_t mpp_cache_want(struct mp_cache *c, size_t n);
+size_t mpp_cache_want(struct mp_cache *c, size_t n, size_t *before);
+/* They could not be had: as before, unless somebody wanted more meanwhile. */
+void mpp_cache_unwant(struct mp_cache *c, size_t n, size_t before);
 
 /* Forget what mpp_cache_want() asked to keep. */
 void mpp_cache_unkeep(struct mp_cache *c);

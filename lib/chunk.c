@@ -262,13 +262,13 @@ static size_t purge_chunks(const struct region *r, uint64_t mask)
 /* Purge what is ripe until at least bytes were; the lock is held, and let go meanwhile. */
 static size_t purge_locked(size_t bytes, unsigned age)
 {
-	uint64_t now = mpp_os_clock_ms();
 	struct mpp_link *l = all.next;
 	size_t done = 0;
 
 	while (l != &all && done < bytes) {
 		struct region *r = mpp_container(l, struct region, all);
-		uint64_t mask = ripe_locked(r, now, age);
+		/* each time anew: others free while the lock is let go */
+		uint64_t mask = ripe_locked(r, mpp_os_clock_ms(), age);
 
 		if (mask != 0) {
 			size_t mark = high; /* what is purged is not in use */

@@ -234,8 +234,8 @@ int mp_cache_prealloc(struct mp_cache *c, size_t n)
 		mpp_cache_report_dead(c, "mp_cache_prealloc");
 		return -EINVAL;
 	}
-	if (n > SIZE_MAX / 2 / c->g.slot)
-		return -ENOMEM;
+	if (n > ((size_t)1 << (MPP_ADDRESS_BITS - 1)) / c->g.slot)
+		return -ENOMEM; /* there are not so many addresses */
 	return mpp_object_prealloc(c, n) ? 0 : -ENOMEM;
 }
 

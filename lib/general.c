@@ -532,10 +532,12 @@ static bool is_whole(void *p, const struct mpp_found *found)
 
 	if (found->code == MPP_CODE_LARGE && mpp_spanwatch_letters != 0)
 		return mpp_spanwatch_whole(p, found->head, "mp_realloc");
-	if (found->cache == NULL || found->code == MPP_CODE_GUARD)
+	if (found->cache == NULL)
 		return true;
 	mpp_faults_init(&faults);
-	whole = mpp_checked_whole(found->cache, p, "mp_realloc", &faults);
+	whole = found->code == MPP_CODE_GUARD ?
+			mpp_guard_whole(p, "mp_realloc", &faults) :
+			mpp_checked_whole(found->cache, p, "mp_realloc", &faults);
 	mpp_faults_report(&faults);
 	return whole;
 }

@@ -471,7 +471,8 @@ static int claim(struct slot *s, const struct mp_cache *c, const void *p, struct
 }
 
 /* The bytes of the page around the object are as they were; otherwise a fault. */
-static bool is_whole(size_t index, const struct record *r, struct mpp_faults *faults)
+static bool is_whole(size_t index, const struct record *r, const char *where,
+		     struct mpp_faults *faults)
 {
 	char *at = page_of(index), *end = r->object + r->size;
 	size_t before = (size_t)(r->object - at), after = mpp_os_page() - before - r->size;
@@ -482,7 +483,7 @@ static bool is_whole(size_t index, const struct record *r, struct mpp_faults *fa
 	if (mpp_likely(low == before && high == after))
 		return true;
 	f = mpp_cache_fault(faults, high != after ? MP_ERROR_OVERFLOW : MP_ERROR_UNDERFLOW,
-			    r->cache, r->object, "the free");
+			    r->cache, r->object, where);
 	fill(f, index, r, r->object);
 	n = high != after ? after - high : before - low;
 	f->damage_offset = high != after ? (ptrdiff_t)(r->size + high) : -(ptrdiff_t)n;
@@ -524,12 +525,29 @@ void mpp_guard_free(struct mp_cache *c, void *p, struct mpp_faults *faults)
 		return;
 	}
 	mpp_report_user(&r.freed);
-	whole = is_whole((size_t)(s - slots), &r, faults);
+	whole = is_whole((size_t)(s - slots), &r, "the free", faults);
 	if (r.cache->flags & MP_ZERO_ON_FREE)
 		memset(r.object, 0, r.size);
 	/* refused: the page stays accessible, and waits in line like the others */
 	(void)mpp_os_protect(page_of((size_t)(s - slots)), mpp_os_page(), false);
 	settle(s, &r, whole);
+}
+
+bool mpp_guard_whole(void *p, const char *where, struct mpp_faults *faults)
+{
+	struct slot *s = slot_of(p);
+	struct record r;
+
+	if (claim(s, NULL, p, &r) != 0)
+		return true;
+	if (!is_whole((size_t)(s - slots), &r, where, faults)) {
+		settle(s, &r, false);
+		return false;
+	}
+	mpp_lock_acquire(&guard_lock);
+	set_state_locked(s, &r, LIVE);
+	mpp_lock_release(&guard_lock);
+	return true;
 }
 
 /* ---- looking */

@@ -51,6 +51,9 @@ void *mpp_guard_alloc(struct mp_cache *c, size_t asked);
  */
 void mpp_guard_free(struct mp_cache *c, void *p, struct mpp_faults *faults);
 
+/* Whether the live object p is undamaged; otherwise it is lost, and what is wrong in faults. */
+bool mpp_guard_whole(void *p, const char *where, struct mpp_faults *faults);
+
 /* What is known of an address in the pool. */
 struct mpp_guarded {
 	struct mp_cache *cache;

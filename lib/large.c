@@ -268,14 +268,14 @@ static size_t purge_span_locked(struct mpp_span *s)
 
 static size_t purge_locked(size_t bytes, unsigned age)
 {
-	uint32_t now = (uint32_t)mpp_os_clock_ms();
 	size_t done = 0, rounds = 0;
 
 	while (done < bytes && !mpp_list_empty(&mpp_spans_aged)) {
 		struct mpp_span *s = mpp_container(mpp_spans_aged.next, struct mpp_span, age);
 		size_t n;
 
-		if (now - s->freed_at < age)
+		/* each time anew: others free while the lock is let go */
+		if ((uint32_t)mpp_os_clock_ms() - s->freed_at < age)
 			break;
 		n = purge_span_locked(s);
 		done += n;

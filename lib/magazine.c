@@ -618,14 +618,14 @@ static void hand_allocs_in(struct mpp_thread *t, struct mp_cache *c)
 	struct mpp_leaf *leaf = t->leaves[c->old_id / MPP_INLINE_IDS];
 	uint64_t n;
 
-	if (leaf == NULL || !c->tallied)
+	if (leaf == NULL)
 		return;
 	/* relaxed: a count, the owner's */
 	n = mpp_load_relaxed(&leaf->allocs[c->old_id % MPP_INLINE_IDS]);
 	/* relaxed: as above */
 	mpp_store_relaxed(&leaf->allocs[c->old_id % MPP_INLINE_IDS], 0);
-	/* relaxed: as above */
-	mpp_add_relaxed(&c->allocs, n);
+	if (c->tallied) /* relaxed: as above */
+		mpp_add_relaxed(&c->allocs, n);
 }
 
 void mpp_magazine_flush_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,

@@ -576,13 +576,17 @@ size_t mpp_object_push_many(const struct mp_cache *c, struct mpp_slot *slot, siz
 
 bool mpp_object_prealloc(struct mp_cache *c, size_t n)
 {
-	size_t have = mpp_cache_want(c, n);
+	size_t before, have = mpp_cache_want(c, n, &before);
 	struct mpp_slab *s;
 	struct mpp_work work;
 
 	mpp_work_init(&work);
 	for (; have < n && (s = mpp_cache_grow(c)) != NULL; have += c->g.capacity)
 		offer_slab(&mpp_thread_shared, c, NULL, s, &work);
+	if (have < n) { /* others may need what it got */
+		mpp_cache_unwant(c, n, before);
+		(void)mpp_work_strip(c, &work);
+	}
 	mpp_faults_report(&work.faults);
 	return have >= n;
 }

@@ -4,7 +4,8 @@
  *
  * Otherwise the library looks only when it is called: what a program kept when it went idle it
  * keeps.  The thread has no state and no magazines; it takes the locks that any other
- * does.  Threads are numbered, and one ends when it finds that another runs.  The child of a fork starts its own when it first needs memory.
+ * does.  Threads are numbered, and one ends when it finds, every NAP_MS, that another runs
+ * or none is wanted.  The child of a fork starts its own when it first needs memory.
  */
 #include "purge.h"
 
@@ -12,6 +13,8 @@
 #include "large.h"
 #include "magazine.h"
 #include "os.h"
+
+#define NAP_MS 500u
 
 _Atomic uint32_t mpp_purge_missing;
 
@@ -52,6 +55,18 @@ static unsigned turn_of(uintptr_t number)
 	return mpp_load_relaxed(&running) == number ? mpp_load_relaxed(&interval) : 0;
 }
 
+/* False if it is not to look after all: it hears of that within NAP_MS. */
+static bool sleep_for(unsigned ms, uintptr_t number)
+{
+	for (unsigned left = ms, nap; left > 0; left -= nap) {
+		nap = (unsigned)mpp_min(left, NAP_MS);
+		mpp_os_sleep(nap);
+		if (turn_of(number) != ms)
+			return false;
+	}
+	return true;
+}
+
 static void *run(void *arg)
 {
 	uintptr_t number = (uintptr_t)arg;
@@ -60,11 +75,9 @@ static void *run(void *arg)
 	mpp_self = &mpp_thread_gone; /* no state for this one */
 	/* relaxed: takes over from an older one */
 	mpp_store_relaxed(&running, number);
-	while ((ms = turn_of(number)) != 0) {
-		mpp_os_sleep(ms);
-		if (turn_of(number) != 0)
+	while ((ms = turn_of(number)) != 0)
+		if (sleep_for(ms, number))
 			mpp_purge_idle(ms);
-	}
 	return NULL;
 }
 

@@ -46,8 +46,9 @@ static void count_objects(struct mp_cache *c, struct mp_cache_stats *out)
 	out->peak = mpp_load_relaxed(&c->peak);
 	/* relaxed: as above */
 	out->allocs = c->tallied ? mpp_walk_allocs(c) : mpp_load_relaxed(&c->taken);
-	/* relaxed: as above */
-	out->frees = c->tallied ? out->allocs - out->live : mpp_load_relaxed(&c->returned);
+	/* an object is out before it is counted; relaxed: as above */
+	out->frees = c->tallied ? out->allocs - mpp_min(out->live, out->allocs) :
+				  mpp_load_relaxed(&c->returned);
 	/* relaxed: as above */
 	out->failed = mpp_load_relaxed(&c->failed);
 	/* relaxed: set before the first allocation */

@@ -189,6 +189,33 @@ START_TEST(overflow_resized)
 }
 END_TEST
 
+/* The same of a guarded object. */
+START_TEST(overflow_guarded)
+{
+	struct mp_cache_args args = { .struct_size = sizeof(args), .guard_rate = 1 };
+	size_t before = live_in(MAX);
+
+	tally_start(&tally);
+	c = mp_cache_create_args("orders", 100, &args, 0);
+	ck_assert_ptr_nonnull(c);
+	p = object();
+	q = object();
+	p[100] = q[100] = 1; /* in their pages, for alignment to 16 leaves room there */
+	JUMPS(MP_ERROR_OVERFLOW, (void)!mp_realloc(p, MAX));
+	exact(1, 1);
+	ck_assert_uint_eq(live_in(MAX), before);
+	JUMPS(MP_ERROR_OVERFLOW, (void)!mp_realloc(q, 100000));
+	exact(0, 2);
+	ck_assert_uint_eq(stats_of_all().large_live, 0);
+	p = object();
+	p = mp_realloc(p, MAX);
+	ck_assert_ptr_nonnull(p);
+	exact(0, 2);
+	mp_free(p);
+	tally_start(&tally);
+}
+END_TEST
+
 /* The red zone follows the size. */
 START_TEST(resized)
 {
@@ -672,6 +699,8 @@ static void add(TCase *tc)
 	tcase_add_loop_test(tc, double_free, 0, ALL);
 	tcase_add_loop_test(tc, overflow, 0, ALL);
 	tcase_add_loop_test(tc, overflow_resized, 0, ALL);
+	if (MP_ALIGN_SIZE == 16)
+		tcase_add_test(tc, overflow_guarded);
 	tcase_add_loop_test(tc, resized, 0, ALL);
 	tcase_add_loop_test(tc, bulk_free, 0, ALL);
 	tcase_add_loop_test(tc, written_to, 0, ALL);

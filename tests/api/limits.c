@@ -259,6 +259,26 @@ START_TEST(below_what_is_in_use)
 }
 END_TEST
 
+/* What was had in advance goes back if it is not enough. */
+START_TEST(prealloc_refused)
+{
+	size_t some = (size_t)64 * MP_CHUNK_SIZE;
+
+	c = mp_cache_create("advance", 1000, 0, 0, NULL);
+	ck_assert_int_eq(mp_set_limit(in_use() + some), 0);
+	ck_assert_int_eq(mp_cache_prealloc(c, 10 * some / 1000), -ENOMEM);
+	p[0] = mp_alloc(some / 2);
+	ck_assert_ptr_nonnull(p[0]);
+	mp_free(p[0]);
+	ck_assert_int_eq(mp_cache_prealloc(c, some / 4 / 1000), 0);
+	ck_assert_int_eq(mp_set_limit(0), 0);
+	ck_assert_int_eq(mp_cache_prealloc(c, SIZE_MAX / 200), -ENOMEM);
+	ck_assert_int_eq(mp_cache_prealloc(c, SIZE_MAX), -ENOMEM);
+	check_cache(c, 0);
+	ck_assert_int_eq(mp_cache_destroy(c), 0);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, exact);
@@ -269,6 +289,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, never_fewer);
 	tcase_add_test(tc, bytes);
 	tcase_add_test(tc, below_what_is_in_use);
+	tcase_add_test(tc, prealloc_refused);
 }
 
 int main(void)

@@ -90,6 +90,30 @@ START_TEST(watched_totals)
 }
 END_TEST
 
+/* What another cache counted, that had the id before, is not this one's. */
+START_TEST(totals_begin_at_zero)
+{
+	struct mp_cache_stats s = { .id = 0 };
+	uint32_t id;
+
+	c = mp_cache_create("before", 40000, 0, MP_HARDENED, NULL);
+	ck_assert_ptr_nonnull(c);
+	id = stats_of(c).id;
+	for (int i = 0; i < 1000; i++)
+		mp_cache_free(c, mp_cache_alloc(c));
+	ck_assert_int_eq(mp_cache_destroy(c), 0);
+	for (int i = 0; i < 1000 && s.id != id; i++) {
+		c = mp_cache_create("after", 100, 0, MP_RED_ZONE, NULL);
+		ck_assert_ptr_nonnull(c);
+		s = stats_of(c);
+		ck_assert_uint_eq(s.allocs, 0);
+		ck_assert_uint_eq(s.frees, 0);
+		ck_assert_int_eq(mp_cache_destroy(c), 0);
+	}
+	ck_assert_uint_eq(s.id, id);
+}
+END_TEST
+
 START_TEST(whole_library)
 {
 	struct mp_stats before = stats_of_all(), s;
@@ -421,6 +445,7 @@ static void add(TCase *tc)
 {
 	tcase_add_test(tc, conservation);
 	tcase_add_test(tc, watched_totals);
+	tcase_add_test(tc, totals_begin_at_zero);
 	tcase_add_test(tc, whole_library);
 	tcase_add_test(tc, reclaim);
 	tcase_add_test(tc, struct_sizes);

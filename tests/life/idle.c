@@ -7,6 +7,9 @@
 #include "../portable.h"
 #include "../suite.h"
 
+#if defined(__linux__)
+#include <dirent.h>
+#endif
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -113,6 +116,34 @@ START_TEST(beside_work)
 }
 END_TEST
 
+#if defined(__linux__)
+static unsigned threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	ck_assert_int_eq(closedir(dir), 0);
+	return n;
+}
+
+/* However long it was to sleep, a thread that is not wanted any more ends. */
+START_TEST(ends)
+{
+	unsigned before = threads();
+
+	for (int i = 0; i < 20; i++) {
+		ck_assert_int_eq(mp_set_purge(1000000000 + (unsigned)i), 0);
+		ck_assert_int_eq(mp_set_purge(0), 0);
+	}
+	while (threads() != before)
+		sched_yield();
+}
+END_TEST
+#endif
+
 #if !defined(_WIN32) && !SANITIZED /* ThreadSanitizer allows no thread in the child */
 START_TEST(after_fork)
 {
@@ -138,6 +169,9 @@ static void add(TCase *tc)
 {
 	tcase_add_test(tc, goes_back);
 	tcase_add_test(tc, beside_work);
+#if defined(__linux__)
+	tcase_add_test(tc, ends);
+#endif
 #if !defined(_WIN32) && !SANITIZED
 	tcase_add_test(tc, after_fork);
 #endif

@@ -154,6 +154,7 @@ START_TEST(surplus)
 {
 	unsigned gone = 0;
 	struct mpp_slab *s[20];
+	size_t before;
 
 	setup(0);
 	for (int i = 0; i < 20; i++)
@@ -166,10 +167,16 @@ START_TEST(surplus)
 	ck_assert_int_eq(mp_cache_validate(c), 0);
 
 	setup(0);
-	ck_assert_uint_eq(mpp_cache_want(c, 20 * c->g.capacity), 0);
+	ck_assert_uint_eq(mpp_cache_want(c, 20 * c->g.capacity, &before), 0);
+	ck_assert_uint_eq(before, 0);
 	for (int i = 0; i < 20; i++)
 		ck_assert_uint_eq(settle(grow()), 0);
-	ck_assert_uint_eq(mpp_cache_want(c, 1), 20 * c->g.capacity);
+	ck_assert_uint_eq(mpp_cache_want(c, 1, &before), 20 * c->g.capacity);
+	ck_assert_uint_eq(before, 20);
+	mpp_cache_unwant(c, 30 * c->g.capacity, 0); /* it was raised no further than to 20 */
+	ck_assert_uint_eq(c->keep, 20);
+	mpp_cache_unwant(c, 20 * c->g.capacity, 7);
+	ck_assert_uint_eq(c->keep, 7);
 	mpp_cache_unkeep(c);
 
 	setup(MP_TYPE_STABLE);
