@@ -106,7 +106,7 @@ START_TEST(purging)
 	full = portable_resident();
 	ck_assert(mpp_os_purge(p, size));
 	after = portable_resident();
-	if (before != 0) {
+	if (before != 0 && !SANITIZED) { /* a sanitizer keeps notes of what is written */
 		ck_assert_uint_ge(full, before + size / 2);
 		ck_assert_uint_le(after, before + size / 8);
 	}
