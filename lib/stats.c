@@ -46,9 +46,10 @@ static void count_objects(struct mp_cache *c, struct mp_cache_stats *out)
 	out->peak = mpp_load_relaxed(&c->peak);
 	/* relaxed: as above */
 	out->allocs = c->tallied ? mpp_walk_allocs(c) : mpp_load_relaxed(&c->taken);
-	/* an object is out before it is counted; relaxed: as above */
-	out->frees = c->tallied ? out->allocs - mpp_min(out->live, out->allocs) :
-				  mpp_load_relaxed(&c->returned);
+	if (!c->tallied) /* relaxed: as above */
+		out->frees = mpp_load_relaxed(&c->returned);
+	else if (out->allocs > out->live) /* an object is out before it is counted */
+		out->frees = out->allocs - out->live;
 	/* relaxed: as above */
 	out->failed = mpp_load_relaxed(&c->failed);
 	/* relaxed: set before the first allocation */
