@@ -110,7 +110,7 @@ static uint64_t next(uint64_t *state)
 static size_t make_input(uint8_t *data, uint64_t number)
 {
 	uint64_t state = options.seed * UINT64_C(0xd1342543de82ef95) + number, few = next(&state);
-	size_t size = 1 + next(&state) % options.size;
+	size_t size = 1 + (size_t)(next(&state) % options.size);
 	uint64_t favour = next(&state) % 4;
 
 	for (size_t i = 0; i < size; i++) {

@@ -84,7 +84,8 @@ static void foreign(struct fz_input *in)
 	char on_stack[64], *on_heap = malloc(64);
 	uintptr_t address[] = {
 		(uintptr_t)in_data, (uintptr_t)on_stack, (uintptr_t)on_heap, 1, 4096,
-		(uintptr_t)foreign, UINTPTR_MAX, (uintptr_t)1 << 47, (uintptr_t)-4096,
+		(uintptr_t)foreign, UINTPTR_MAX, (uintptr_t)-4096,
+		sizeof(void *) > 4 ? (uintptr_t)(UINT64_C(1) << 47) : (uintptr_t)-8192,
 	};
 	struct m_cache *c = &m_caches[fz_below(in, M_CACHES)];
 	uintptr_t p = address[fz_below(in, sizeof(address) / sizeof(address[0]))];
