@@ -300,18 +300,3 @@ size_t mpp_checked_live(struct mp_cache *c, void *obj)
 		return 0;
 	return c->watch.reach != 0 ? mpp_watch_asked(&o) : c->size;
 }
-
-/* xorshift, seeded by the system: unguessable enough for an order, not a secret. */
-uint32_t mpp_checked_random(uint32_t n)
-{
-	static mpp_thread_local uint64_t state;
-	uint64_t x = mpp_own(state);
-
-	while (x == 0)
-		x = mpp_os_entropy();
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	mpp_own(state) = x;
-	return (uint32_t)((x >> 32) * n >> 32);
-}

@@ -115,9 +115,6 @@ bool mpp_watched_push(struct mp_cache *c, void *obj, uint32_t index);
 /* Bytes that the program may use of an object; 0 if its mark says that it is not live. */
 size_t mpp_checked_live(struct mp_cache *c, void *obj);
 
-/* A number that chooses, not from 0 on to n - 1 only in fair shares: for random order. */
-uint32_t mpp_checked_random(uint32_t n);
-
 /* What the hit path does for the others: NULL or false for those that need more. */
 mpp_inline void *mpp_routed_pop(struct mp_cache *c, size_t asked)
 {

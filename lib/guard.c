@@ -74,20 +74,6 @@ static _Atomic uint32_t turn_of_fault;	/* atomic: a report is being written, one
 
 mpp_thread_local struct mpp_guard_turn mpp_guard_turn;
 
-/* xorshift: a choice, no secret. */
-static uint32_t draw(uint32_t n)
-{
-	uint64_t x = mpp_own(mpp_guard_turn).random;
-
-	while (x == 0)
-		x = mpp_os_entropy();
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	mpp_own(mpp_guard_turn).random = x;
-	return (uint32_t)((x >> 32) * n >> 32);
-}
-
 void mpp_guard_attach(struct mp_cache *c, unsigned own)
 {
 	unsigned rate = own;
@@ -112,7 +98,7 @@ void mpp_guard_attach(struct mp_cache *c, unsigned own)
 static void change_rate(uint32_t rate)
 {
 	mpp_own(mpp_guard_turn).rate = rate;
-	mpp_own(mpp_guard_turn).left = 1 + (uint32_t)mpp_min(draw(2 * rate - 1), draw(2 * rate));
+	mpp_own(mpp_guard_turn).left = 1 + (uint32_t)mpp_min(mpp_os_random(2 * rate - 1), mpp_os_random(2 * rate));
 }
 
 bool mpp_guard_due(const struct mp_cache *c)
@@ -123,7 +109,7 @@ bool mpp_guard_due(const struct mp_cache *c)
 		change_rate((uint32_t)c->guard_rate);
 	if (mpp_likely(--turn->left != 0))
 		return false;
-	turn->left = 1 + draw(2 * turn->rate - 1); /* the rate is the mean */
+	turn->left = 1 + mpp_os_random(2 * turn->rate - 1); /* the rate is the mean */
 	return true;
 }
 
@@ -367,7 +353,7 @@ static void dress(char *at, struct record *r, struct mp_cache *c, size_t size)
 	size_t page = mpp_os_page();
 
 	r->size = size;
-	r->object = at + (draw(2) == 0 ? 0 : (page - size) & ~(c->align - 1));
+	r->object = at + (mpp_os_random(2) == 0 ? 0 : (page - size) & ~(c->align - 1));
 	r->cache = c;
 	r->id = mpp_cache_id(c);
 	memcpy(r->name, c->name, sizeof(r->name));

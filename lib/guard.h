@@ -23,7 +23,6 @@ void mpp_guard_attach(struct mp_cache *c, unsigned own);
 struct mpp_guard_turn {
 	unsigned rate;
 	unsigned left;
-	uint64_t random;
 };
 extern mpp_thread_local struct mpp_guard_turn mpp_guard_turn;
 

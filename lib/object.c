@@ -16,6 +16,7 @@
 #include "checked.h"
 #include "fast.h"
 #include "guard.h"
+#include "os.h"
 
 #include <errno.h>
 #include <string.h>
@@ -89,7 +90,7 @@ static void shuffle_locked(struct mpp_slot *slot)
 	mpp_cell *base = slot->base;
 
 	for (uint32_t n = (uint32_t)mpp_slot_count(slot); n > 1; n--) {
-		mpp_cell *a = base + (n - 1), *b = base + mpp_checked_random(n);
+		mpp_cell *a = base + (n - 1), *b = base + mpp_os_random(n);
 		/* relaxed: the owner's own cells */
 		void *obj = mpp_load_relaxed(a);
 

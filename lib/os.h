@@ -75,6 +75,9 @@ uint64_t mpp_os_calls(void);
 /* 64 bits that an outsider cannot guess, as good as the system has without blocking. */
 uint64_t mpp_os_entropy(void);
 
+/* A number from 0 to n - 1 that chooses, in nearly fair shares; each thread draws its own. */
+uint32_t mpp_os_random(uint32_t n);
+
 /* Milliseconds of a clock that never goes back; cheap and coarse. */
 uint64_t mpp_os_clock_ms(void);
 
