@@ -29,15 +29,22 @@ static void *fail(int error)
 	return NULL;
 }
 
+static void *large_try(size_t size, size_t align, bool *zeroed)
+{
+	if (mpp_unlikely(mpp_spanwatch_letters != 0))
+		return mpp_spanwatch_alloc(size, align, zeroed);
+	return mpp_large_alloc(size, align, zeroed);
+}
+
 static void *large_new(size_t size, size_t align, bool *zeroed)
 {
 	void *p;
 
 	mpp_purge_poke();
-	p = mpp_large_alloc(size, align, zeroed);
+	p = large_try(size, align, zeroed);
 	if (p == NULL) {
 		(void)mpp_reclaim(0, true);
-		p = mpp_large_alloc(size, align, zeroed);
+		p = large_try(size, align, zeroed);
 	}
 	return p != NULL ? p : fail(ENOMEM);
 }
@@ -56,21 +63,6 @@ static mpp_noinline void *large_told(size_t size, size_t align, bool *zeroed)
 	return p;
 }
 
-/* With red zones, poison or notes. */
-static mpp_noinline void *large_watched(size_t size, size_t align, bool *zeroed)
-{
-	void *p;
-
-	mpp_object_poll();
-	mpp_purge_poke();
-	p = mpp_spanwatch_alloc(size, align, zeroed);
-	if (p == NULL) {
-		(void)mpp_reclaim(0, true);
-		p = mpp_spanwatch_alloc(size, align, zeroed);
-	}
-	return p != NULL ? p : fail(ENOMEM);
-}
-
 static void *large_alloc(size_t size, size_t align, bool *zeroed)
 {
 	size_t pages = mpp_spans_round(mpp_os_pages(size));
@@ -82,9 +74,8 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 		return fail(ENOMEM);
 	if (mpp_unlikely(mpp_annotate_tools != 0))
 		return large_told(size, align, zeroed);
-	if (mpp_unlikely(mpp_spanwatch_letters != 0))
-		return large_watched(size, align, zeroed);
-	if (mpp_likely(align <= mpp_os_page() && size <= MPP_SPAN_CACHE_MOST)) {
+	if (mpp_likely(align <= mpp_os_page() && size <= MPP_SPAN_CACHE_MOST) &&
+	    mpp_likely(mpp_spanwatch_letters == 0)) {
 		p = mpp_spans_pop(mpp_thread_get(), pages);
 		if (mpp_likely(p != NULL)) {
 			*zeroed = false;

@@ -243,21 +243,21 @@ void mpp_spanwatch_fault(struct mpp_fault *f, enum mp_error_kind kind, const voi
 	f->freed = o.freed;
 }
 
-static void damage_fault(struct mpp_fault *f, const struct entry *e, void *head,
-			 const struct mpp_damage *d, const char *where)
+/*
+ * The caller's e, FREEING or LEAVING, is damaged: never to be used again.  Reported last: a
+ * handler may not return.
+ */
+static mpp_cold void lose(struct entry *e, void *head, const struct mpp_damage *d,
+			  const char *where)
 {
-	mpp_spanwatch_fault(f, d->kind, e->object, head, where);
-	f->damage_offset = d->at;
-	f->damaged = (unsigned)mpp_min(d->left, MPP_DAMAGE_MAX);
-	memcpy(f->damage, e->object + d->at, f->damaged);
-}
+	struct mpp_fault f;
 
-/* Never to be used again; the fault is the caller's to report. */
-static void lose(struct entry *e, struct mpp_fault *f, void *head, const struct mpp_damage *d,
-		 const char *where)
-{
-	damage_fault(f, e, head, d, where);
+	mpp_spanwatch_fault(&f, d->kind, e->object, head, where);
+	f.damage_offset = d->at;
+	f.damaged = (unsigned)mpp_min(d->left, MPP_DAMAGE_MAX);
+	memcpy(f.damage, e->object + d->at, f.damaged);
 	set_state(e, LOST);
+	mpp_report(&f);
 }
 
 /* ---- allocation */
@@ -295,13 +295,11 @@ void *mpp_spanwatch_alloc(size_t size, size_t align, bool *zeroed)
 static void give_back(struct entry *e)
 {
 	struct mpp_damage d;
-	struct mpp_fault f;
 	void *head = NULL;
 
 	(void)mpp_map_find(e->start, &head);
 	if (mpp_unlikely(is_damaged(e, &d, true))) {
-		lose(e, &f, head, &d, "the reuse of a freed span");
-		mpp_report(&f);
+		lose(e, head, &d, "the reuse of a freed span");
 		return;
 	}
 	(void)mpp_large_free(e->start, head);
@@ -385,7 +383,6 @@ bool mpp_spanwatch_whole(const void *p, void *head, const char *where)
 	const struct mpp_user nobody = { .thread = 0 };
 	struct mpp_large_info info;
 	struct mpp_damage d;
-	struct mpp_fault f;
 	struct entry *e;
 	int wrong;
 
@@ -399,8 +396,7 @@ bool mpp_spanwatch_whole(const void *p, void *head, const char *where)
 	e = claim(info.start, p, &nobody, &wrong);
 	if (e == NULL || wrong != 0) /* freed meanwhile, and told there */
 		return true;
-	lose(e, &f, head, &d, where);
-	mpp_report(&f);
+	lose(e, head, &d, where);
 	return false;
 }
 
@@ -428,8 +424,7 @@ bool mpp_spanwatch_free(void *p, void *head)
 	}
 	trace("free", e);
 	if (mpp_unlikely(is_damaged(e, &d, false))) {
-		lose(e, &f, head, &d, "the free");
-		mpp_report(&f);
+		lose(e, head, &d, "the free");
 		return true;
 	}
 	undress(e);

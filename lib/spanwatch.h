@@ -13,7 +13,7 @@
 #include "debug.h"
 #include "large.h"
 
-/* MPP_D_*; 0: spans are not watched, and nothing else here is called. */
+/* MPP_D_*; 0: spans are not watched, and nothing below finds one. */
 extern unsigned mpp_spanwatch_letters;	/* const after start-up */
 void mpp_spanwatch_init(void);
 
@@ -27,8 +27,8 @@ void *mpp_spanwatch_alloc(size_t size, size_t align, bool *zeroed);
 bool mpp_spanwatch_free(void *p, void *head);
 
 /*
- * The live object at p is to be moved: false, and reported, if its red zones are damaged; it is lost
- * then, with what it holds.
+ * The live object at p is to be moved: false, and reported, if its red zones are damaged; it
+ * is lost then, with what it holds.
  */
 bool mpp_spanwatch_whole(const void *p, void *head, const char *where);
 

@@ -13,6 +13,7 @@
 #else
 
 #include <check.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,6 +38,27 @@ struct spawn {
 	int status;			/* as of waitpid() */
 	char out[8192], err[8192];
 };
+
+/* fork() as a test wants it: 0 in the child, which ends with _exit(). */
+static inline pid_t spawn_fork(void)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	return pid;
+}
+
+/* The status of that child, as of waitpid(). */
+static inline int spawn_await(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0)
+		ck_assert_int_eq(errno, EINTR);
+	return status;
+}
 
 static inline void spawn_read(FILE *f, char *buf, size_t size)
 {

@@ -120,18 +120,14 @@ static bool in_process(size_t limit)
 /* set_and_live(), in a process of its own. */
 static bool in_process(size_t limit)
 {
-	int status = 0;
-	pid_t pid;
+	pid_t pid = spawn_fork();
+	int status;
 
-	fflush(NULL);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		set_and_live(limit);
 		_exit(0);
 	}
-	while (waitpid(pid, &status, 0) < 0)
-		ck_assert_int_eq(errno, EINTR);
+	status = spawn_await(pid);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 

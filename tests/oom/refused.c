@@ -12,17 +12,14 @@
  */
 #include "oom.h"
 
+#include "../spawn.h"
 #include "../suite.h"
 
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
-#if defined(_WIN32)
-#include "../spawn.h"
-#else
+#if !defined(_WIN32)
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #endif
 
 /* What a trial tells its parent. */
@@ -228,18 +225,14 @@ static void share(void)
 /* Run fn(c) in a process of its own. */
 static void in_child(void (*fn)(const struct oom_case *c), const struct oom_case *c)
 {
-	int status = 0;
-	pid_t pid;
+	pid_t pid = spawn_fork();
+	int status;
 
-	fflush(NULL);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		fn(c);
 		_exit(0);
 	}
-	while (waitpid(pid, &status, 0) < 0)
-		ck_assert_int_eq(errno, EINTR);
+	status = spawn_await(pid);
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: status 0x%x",
 		      plan_text(), (unsigned)status);
 }

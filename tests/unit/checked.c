@@ -4,6 +4,7 @@
  * that are damaged, with a handler that leaves by longjmp.
  */
 #include "../suite.h"
+#include "../jumps.h"
 
 #include "checked.h"
 #include "init.h"
@@ -11,11 +12,6 @@
 #include "spancache.h"
 #include "spanwatch.h"
 
-#include <setjmp.h>
-
-static jmp_buf out;
-static volatile unsigned reports;
-static volatile enum mp_error_kind kind;
 static struct tally tally;
 static struct mp_cache *c;
 static void *p, *q;
@@ -23,34 +19,11 @@ static struct mpp_watched o;
 static void *many[200];
 static size_t n;
 
-static enum mp_error_action jump(const struct mp_error *e, void *arg)
-{
-	(void)arg;
-	reports++;
-	kind = e->kind;
-	longjmp(out, 1);
-}
-
-#define JUMPS(what, call)                                                                \
-	do {                                                                             \
-		mp_set_error_handler(jump, NULL);                                        \
-		reports = 0;                                                             \
-		if (setjmp(out) == 0) {                                                  \
-			call;                                                            \
-			ck_abort_msg("it returned");                                     \
-		}                                                                        \
-		ck_assert_uint_eq(reports, 1);                                           \
-		ck_assert_int_eq(kind, what);                                            \
-		tally_start(&tally);                                                     \
-	} while (0)
+#define JUMPS(what, call) JUMPS_OUT_OF(jump, &tally, what, call)
 
 static void exact(size_t live, size_t leaked)
 {
-	struct mp_cache_stats s = stats_of(c);
-
-	ck_assert_uint_eq(s.live, live);
-	ck_assert_uint_eq(s.leaked, leaked);
-	ck_assert_uint_eq(s.live + s.cached + s.free + s.leaked, s.capacity);
+	check_counts(c, live, leaked);
 	if (c->counted)
 		ck_assert_uint_eq(mpp_load_relaxed(&c->live), live);
 	ck_assert_msg(mp_cache_validate(c) == 0, "%s", tally.message);
@@ -178,12 +151,10 @@ static void *free_late(void *arg)
 	return NULL;
 }
 
-/* The same without letters: found when a magazine is drained. */
-START_TEST(header_at_a_drain)
+/* A cache without letters, p and q live, nothing at hand: the slab of p. */
+static struct mpp_slab *plain_slab(void)
 {
 	struct mpp_found found;
-	uintptr_t magic;
-	struct mpp_slab *s;
 
 	tally_start(&tally);
 	c = mp_cache_create("orders", 100, 0, 0, NULL);
@@ -191,12 +162,18 @@ START_TEST(header_at_a_drain)
 	ck_assert_ptr_nonnull(q = mp_cache_alloc(c));
 	mp_thread_flush();
 	mpp_find(p, &found);
-	s = mpp_slab_of(found.head, &c->g);
-	magic = mpp_load_relaxed(&s->magic);
+	return mpp_slab_of(found.head, &c->g);
+}
+
+/* The same without letters: found when a magazine is drained. */
+START_TEST(header_at_a_drain)
+{
+	struct mpp_slab *s = plain_slab();
+	uintptr_t magic = mpp_load_relaxed(&s->magic);
 	mpp_store_relaxed(&s->magic, 1);
 	mp_set_error_handler(jump, NULL);
 	reports = 0;
-	if (setjmp(out) == 0) { /* without magazines at once */
+	if (setjmp(jump_out) == 0) { /* without magazines at once */
 		(void)free_late(NULL);
 		mp_thread_flush();
 	}
@@ -257,16 +234,8 @@ END_TEST
 /* A slab that is out of use: nothing is wrong with the rest, before and after its objects come. */
 START_TEST(sick)
 {
-	struct mpp_found found;
-	struct mpp_slab *s;
+	struct mpp_slab *s = plain_slab();
 
-	tally_start(&tally);
-	c = mp_cache_create("orders", 100, 0, 0, NULL);
-	ck_assert_ptr_nonnull(p = mp_cache_alloc(c));
-	ck_assert_ptr_nonnull(q = mp_cache_alloc(c));
-	mp_thread_flush();
-	mpp_find(p, &found);
-	s = mpp_slab_of(found.head, &c->g);
 	for (uint32_t w = 0; w < c->g.words; w++)
 		mpp_store_relaxed(&s->bits[w], 0);
 	JUMPS(MP_ERROR_FREE_LIST, (void)!mp_cache_alloc(c));
