@@ -65,7 +65,6 @@ static mpp_noinline void *large_told(size_t size, size_t align, bool *zeroed)
 
 static void *large_alloc(size_t size, size_t align, bool *zeroed)
 {
-	size_t pages = mpp_spans_round(mpp_os_pages(size));
 	void *p;
 
 	if (mpp_unlikely(size > PTRDIFF_MAX))
@@ -76,12 +75,12 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 		return large_told(size, align, zeroed);
 	if (mpp_likely(align <= mpp_os_page() && size <= MPP_SPAN_CACHE_MOST) &&
 	    mpp_likely(mpp_spanwatch_letters == 0)) {
-		p = mpp_spans_pop(mpp_thread_get(), pages);
+		p = mpp_spans_pop(&mpp_spans_all, mpp_thread_get(), size);
 		if (mpp_likely(p != NULL)) {
 			*zeroed = false;
 			return p;
 		}
-		size = pages << mpp_os_page_shift();
+		size = mpp_spans_round(size);
 	}
 	mpp_object_poll();
 	return large_new(size, align, zeroed);
@@ -116,8 +115,8 @@ static mpp_noinline void *alloc_slow(size_t size)
 {
 	void *p;
 
-	if (size > MP_MAX_FIXED_SIZE && size <= MPP_SPAN_CACHE_MOST && mpp_spans_plain) {
-		p = mpp_spans_pop(mpp_self, mpp_spans_round(mpp_os_pages(size)));
+	if (size > MP_MAX_FIXED_SIZE && size <= MPP_SPAN_CACHE_MOST) {
+		p = mpp_spans_pop(&mpp_spans_plain, mpp_self, size);
 		if (mpp_likely(p != NULL))
 			return p;
 	}
@@ -225,16 +224,16 @@ static mpp_cold void report_large(const struct mpp_found *found, void *p,
 /* p is in a large region: keep the span at hand, or give it back. */
 static void free_large(void *p, const struct mpp_found *found)
 {
-	size_t bytes = mpp_large_size(p, found->head), pages = bytes >> mpp_os_page_shift();
+	size_t bytes = mpp_large_size(p, found->head);
 	enum mpp_large_verdict verdict;
 
 	if (mpp_unlikely(mpp_spanwatch_letters != 0) && mpp_spanwatch_free(p, found->head))
 		return;
-	if (mpp_unlikely(mpp_annotate_tools != 0) && pages != 0) {
+	if (mpp_unlikely(mpp_annotate_tools != 0) && bytes != 0) {
 		mpp_annotate_free(p, bytes, false);
-		pages = 0;
+		bytes = 0;
 	}
-	switch (pages == 0 ? MPP_SPANS_NO_ROOM : mpp_spans_push(mpp_thread_get(), p, pages)) {
+	switch (mpp_spans_push(&mpp_spans_all, mpp_thread_get(), p, bytes >> MPP_UNIT_SHIFT)) {
 	case MPP_SPANS_KEPT:
 		return;
 	case MPP_SPANS_TWICE:
@@ -250,13 +249,10 @@ static void free_large(void *p, const struct mpp_found *found)
 }
 
 /* Keep a live span, without more ado; false, and nothing done, if it is something else. */
-mpp_inline bool keep_large(void *p)
+mpp_inline bool keep_large(void *p, unsigned code)
 {
-	size_t pages = mpp_span_look(p, mpp_map_get(p));
-
-	if (mpp_unlikely(!mpp_spans_plain))
-		return false;
-	return pages != 0 && mpp_spans_push(mpp_self, p, pages) == MPP_SPANS_KEPT;
+	return mpp_spans_push(&mpp_spans_plain, mpp_self, p, mpp_span_look(p, code)) ==
+	       MPP_SPANS_KEPT;
 }
 
 static mpp_noinline void free_cold(void *p)
@@ -276,16 +272,18 @@ static mpp_noinline void free_cold(void *p)
 	errno = saved;
 }
 
-static mpp_noinline void free_slow(void *p)
+static mpp_noinline void free_slow(void *p, unsigned code)
 {
-	if (mpp_unlikely(!keep_large(p)))
+	if (mpp_unlikely(!keep_large(p, code)))
 		free_cold(p);
 }
 
-/* The hit path of a free; false, and nothing done, if p is no object of a first few caches. */
-mpp_inline bool free_fast(void *p)
+/*
+ * The hit path of a free, of what has the code; false, and nothing done, if p is no object of a
+ * first few caches.
+ */
+mpp_inline bool free_fast(void *p, unsigned code)
 {
-	unsigned code = mpp_map_get(p);
 	struct mp_cache *c;
 	uint32_t index;
 
@@ -304,8 +302,10 @@ mpp_inline bool free_fast(void *p)
 
 mpp_hit void mp_free(void *p)
 {
-	if (mpp_unlikely(!free_fast(p)))
-		free_slow(p);
+	unsigned code = mpp_map_get(p);
+
+	if (mpp_unlikely(!free_fast(p, code)))
+		free_slow(p, code);
 }
 
 /* What is wrong with a pointer that is not the start of a live object. */
@@ -356,7 +356,7 @@ static size_t usable_object(const struct mpp_found *found, const void *p)
 static bool is_free_span(const void *p, size_t bytes)
 {
 	return mpp_spanwatch_letters == 0 &&
-	       mpp_spans_keep(mpp_self, p, bytes >> mpp_os_page_shift());
+	       mpp_spans_keep(mpp_self, p, bytes >> MPP_UNIT_SHIFT);
 }
 
 /* What the program may use at p, by its pointer; 0, and reported, if it is no live start. */
@@ -398,8 +398,7 @@ size_t mp_good_size(size_t size)
 		return mpp_class_size(mpp_class_of(mpp_max(size, 1)));
 	if (size > SIZE_MAX / 2)
 		return size;
-	size = mpp_spans_round(mpp_os_pages(size)) << mpp_os_page_shift();
-	return mpp_large_round(size);
+	return mpp_large_round(mpp_spans_round(size));
 }
 
 /* What the program says it frees. */
@@ -479,13 +478,14 @@ static bool is_in_class(const void *p, size_t size)
 
 void mp_free_sized(void *p, size_t size)
 {
-	if (mpp_unlikely(!is_in_class(p, size)) || mpp_unlikely(!free_fast(p)))
+	if (mpp_unlikely(!is_in_class(p, size)) || mpp_unlikely(!free_fast(p, mpp_map_get(p))))
 		free_checked(p, 1, size, "mp_free_sized");
 }
 
 void mp_free_aligned_sized(void *p, size_t align, size_t size)
 {
-	if (mpp_unlikely(!is_in_class(p, mpp_max(align, size))) || mpp_unlikely(!free_fast(p)))
+	if (mpp_unlikely(!is_in_class(p, mpp_max(align, size))) ||
+	    mpp_unlikely(!free_fast(p, mpp_map_get(p))))
 		free_checked(p, align, size, "mp_free_aligned_sized");
 }
 

@@ -171,8 +171,8 @@ static bool start_core(void)
 		mpp_slab_set_secret((uintptr_t)mpp_os_entropy());
 		mpp_thread_init(mpp_magazine_end);
 		mpp_spanwatch_init();
-		mpp_spans_plain = !mpp_fail_large && mpp_annotate_tools == 0 &&
-				  mpp_spanwatch_letters == 0;
+		mpp_spans_init(!mpp_fail_large && mpp_annotate_tools == 0 &&
+			       mpp_spanwatch_letters == 0);
 		core_ready = true;
 	}
 	while (classes_made < MPP_CLASSES) {

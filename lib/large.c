@@ -75,14 +75,14 @@ static struct mpp_region *new_region(bool numbered)
 }
 
 /* The lengths of a number, made at its first use; NULL without memory. */
-static _Atomic uint8_t *lengths_of(int number, size_t pages)
+static _Atomic uint8_t *lengths_of(int number)
 {
 	_Atomic(_Atomic uint8_t *) *at = &mpp_numbered[number].lengths;
 	/* relaxed: the number's owner alone writes it */
 	_Atomic uint8_t *lengths = mpp_load_relaxed(at);
 
 	if (lengths == NULL) {
-		lengths = mpp_meta_alloc(pages * sizeof(*lengths));
+		lengths = mpp_meta_alloc(MPP_REGION_SIZE / MPP_UNIT * sizeof(*lengths));
 		/* relaxed: published by mpp_number_set */
 		mpp_store_relaxed(at, lengths);
 	}
@@ -93,7 +93,7 @@ static _Atomic uint8_t *lengths_of(int number, size_t pages)
 static bool make_tables(struct mpp_region *r, bool single)
 {
 	r->spans = single ? &r->own : mpp_meta_alloc(r->pages * sizeof(*r->spans));
-	r->lengths = r->number < 0 ? NULL : lengths_of(r->number, r->pages);
+	r->lengths = r->number < 0 ? NULL : lengths_of(r->number);
 	return r->spans != NULL && (r->number < 0 || r->lengths != NULL);
 }
 

@@ -25,7 +25,7 @@
  * is unmapped gives its number up, for another region elsewhere.
  *
  *   owner map --> k    numbered[k] --> base      the region that p is in?
- *                                  --> lengths   of p's page: 0, or so many pages
+ *                                  --> lengths   of p's unit: 0, or so many units
  *
  *  S4  The array of a number is made once and never goes, so a look reads memory of ours
  *      whatever the pointer, and its result is of p's region if base, read before and after

@@ -10,7 +10,7 @@
  * free neighbours and joins them.  Free spans stand in bins by length.
  *
  * A region of MPP_REGION_SIZE has a number while there are any left.  Its granules' code is
- * that number and leads to bytes, one for each page, that say where live spans start and how
+ * that number and leads to bytes, one for each 4096, that say where live spans start and how
  * long they are: S4 in span.c.
  *
  * Everything that ends in _locked wants the lock of large.c ("large" below).
@@ -56,11 +56,16 @@ struct mpp_region {
 	struct mpp_region *spare;		/* lock:large, in the line of unused ones */
 };
 
+/* Lengths of live spans are told in units, which no page is smaller than, up to so many bytes. */
+#define MPP_UNIT_SHIFT 12u
+#define MPP_UNIT ((size_t)1 << MPP_UNIT_SHIFT)
+#define MPP_TOLD_MOST (128 * MPP_KIB)
+
 /* What the number of a region leads to. */
 struct mpp_numbered {
 	_Atomic uintptr_t base;			/* atomic: of the region, 0 for none; how often that
 						   changed in the bits below MPP_REGION_SIZE */
-	_Atomic(_Atomic uint8_t *) lengths;	/* atomic: of each page the pages of the live span
+	_Atomic(_Atomic uint8_t *) lengths;	/* atomic: of each unit the units of the live span
 						   that starts there, or 0; the same array for good */
 };
 
@@ -115,15 +120,15 @@ mpp_inline enum mpp_span_use mpp_span_state(const struct mpp_span *s)
 }
 
 /*
- * Pages of the live span that starts at p, if the code of p's granule is that of a number; 0 if
- * it is something else, or more than a byte holds.  No lock, and right for any p at any time: S4.
+ * Units of the live span that starts at p, if the code of p's granule is that of a number; 0 if
+ * it is something else, or more than are told.  No lock, and right for any p at any time: S4.
  */
 mpp_inline size_t mpp_span_look(const void *p, unsigned code)
 {
 	uintptr_t base, offset = (uintptr_t)p & (MPP_REGION_SIZE - 1);
 	const struct mpp_numbered *n;
 	const _Atomic uint8_t *length;
-	size_t pages;
+	size_t units;
 
 	if (mpp_unlikely(code - MPP_CODE_SPANS >= MPP_SPANS_CODES))
 		return 0;
@@ -131,23 +136,27 @@ mpp_inline size_t mpp_span_look(const void *p, unsigned code)
 	/* acquire: the array; pairs with mpp_number_set */
 	base = mpp_load_acquire(&n->base);
 	if (mpp_unlikely(((uintptr_t)p ^ base) >= MPP_REGION_SIZE) ||
-	    mpp_unlikely((offset & (mpp_os_page() - 1)) != 0))
+	    mpp_unlikely((offset & (MPP_UNIT - 1)) != 0))
 		return 0;
 	/* relaxed: ordered by base */
-	length = mpp_load_relaxed(&n->lengths) + (offset >> mpp_os_page_shift());
+	length = mpp_load_relaxed(&n->lengths) + (offset >> MPP_UNIT_SHIFT);
 	/* acquire: base as it was then (S4); pairs with mpp_span_tell */
-	pages = mpp_load_acquire(length);
+	units = mpp_load_acquire(length);
 	/* relaxed: ordered by the acquire above */
-	return mpp_likely(mpp_load_relaxed(&n->base) == base) ? pages : 0;
+	return mpp_likely(mpp_load_relaxed(&n->base) == base) ? units : 0;
 }
 
 /* A live span of pages starts at page, or with 0 none does: what mpp_span_look() finds. */
 mpp_inline void mpp_span_tell(struct mpp_region *r, size_t page, size_t pages)
 {
+	uint32_t shift = mpp_os_page_shift() - MPP_UNIT_SHIFT;
+	size_t units = pages << shift;
+
 	if (r->lengths != NULL)
 		/* release: the base that the number has now, to who looks (S4); pairs with
 		 * mpp_span_look */
-		mpp_store_release(&r->lengths[page], (uint8_t)(pages <= UINT8_MAX ? pages : 0));
+		mpp_store_release(&r->lengths[page << shift],
+				  (uint8_t)(units <= MPP_TOLD_MOST / MPP_UNIT ? units : 0));
 }
 
 /* A number that no region has, taken; -1 if there is none left. */

@@ -6,13 +6,55 @@
 
 #include "large.h"
 
-bool mpp_spans_plain;
+struct mpp_spans_table mpp_spans_all, mpp_spans_plain;
 
-static size_t pages_of(unsigned stack)
+static size_t units_of(unsigned stack)
 {
 	return stack < MPP_SPANS_EXACT ? stack + 1 :
 					 MPP_SPANS_EXACT +
 						 (stack - MPP_SPANS_EXACT + 1) * MPP_SPANS_STEP;
+}
+
+size_t mpp_spans_round(size_t size)
+{
+	size_t bytes = mpp_round_up(size, mpp_os_page());
+
+	if (bytes <= MPP_SPANS_EXACT * MPP_UNIT || bytes > MPP_SPAN_CACHE_MOST)
+		return bytes;
+	return mpp_round_up(bytes, MPP_SPANS_STEP * MPP_UNIT);
+}
+
+void mpp_spans_init(bool plain)
+{
+	unsigned stack = 0;
+
+	for (size_t units = 1; units <= MPP_SPANS_UNITS; units++) {
+		size_t length = mpp_spans_round(units * MPP_UNIT) / MPP_UNIT;
+		struct mpp_spans_place *place = &mpp_spans_all.up[units];
+
+		while (units_of(stack) < length)
+			stack++;
+		place->offset = (uint16_t)(offsetof(struct mpp_thread, spans) +
+					    stack * sizeof(struct mpp_span_stack));
+		place->units = (uint16_t)length;
+		if (length == units)
+			mpp_spans_all.exact[units] = *place;
+	}
+	if (plain)
+		mpp_spans_plain = mpp_spans_all;
+}
+
+bool mpp_spans_keep(const struct mpp_thread *t, const void *p, size_t units)
+{
+	uint32_t offset = units <= MPP_SPANS_UNITS ? mpp_spans_all.exact[units].offset : 0;
+	const struct mpp_span_stack *stack = mpp_at(t, offset);
+	/* relaxed: the owner's own words */
+	uint32_t n = offset == 0 ? 0 : mpp_load_relaxed(&stack->n);
+
+	/* relaxed: as above */
+	while (n > 0 && mpp_load_relaxed(&stack->v[n - 1]) != p)
+		n--;
+	return n > 0;
 }
 
 static void *pop_any(struct mpp_span_stack *stack)
@@ -55,7 +97,7 @@ size_t mpp_spans_flush(struct mpp_thread *t, struct mpp_faults *faults)
 		void *p;
 
 		while ((p = pop_any(&t->spans[i])) != NULL) {
-			t->span_room += pages_of(i) << mpp_os_page_shift();
+			t->span_room += units_of(i) * MPP_UNIT;
 			bytes += give_back(p, faults);
 		}
 	}
@@ -77,7 +119,7 @@ static void count_thread(struct mpp_thread *t, void *arg)
 		uint32_t n = mpp_load_acquire(&t->spans[i].n);
 
 		count->spans += n;
-		count->bytes += n * pages_of(i) * mpp_os_page();
+		count->bytes += n * units_of(i) * MPP_UNIT;
 		for (uint32_t j = 0; j < n && count->p != NULL; j++)
 			/* relaxed: ordered above */
 			if (mpp_load_relaxed(&t->spans[i].v[j]) == count->p)

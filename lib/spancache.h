@@ -10,54 +10,61 @@
 #ifndef MPP_SPANCACHE_H
 #define MPP_SPANCACHE_H
 
-#include "os.h"
+#include "span.h"
 #include "thread.h"
 
-#define MPP_SPANS_EXACT 16u	/* up to so many pages each number has a stack */
+#define MPP_SPANS_EXACT 16u	/* up to so many units each number has a stack */
 #define MPP_SPANS_STEP 4u	/* above, each fourth */
-_Static_assert((MPP_SPAN_STACKS - MPP_SPANS_EXACT + 4) * 4 >= 32, "32 pages of 4 KiB are kept");
+#define MPP_SPANS_UNITS (MPP_SPAN_CACHE_MOST / MPP_UNIT)
+_Static_assert(MPP_SPAN_CACHE_MOST == MPP_TOLD_MOST, "what is kept is told, and all that is told");
+_Static_assert(MPP_SPANS_EXACT + (MPP_SPANS_UNITS - MPP_SPANS_EXACT) / MPP_SPANS_STEP ==
+		       MPP_SPAN_STACKS,
+	       "each length that is kept has a stack");
 
-/* Spans at hand need no other look: started, no failures asked for, no memory checker. */
-extern bool mpp_spans_plain;	/* const after start-up */
+/* A stack: how far from the start of a thread's state, 0 for none, and the units of its spans. */
+struct mpp_spans_place {
+	uint16_t offset;
+	uint16_t units;
+};
+_Static_assert(offsetof(struct mpp_thread, span_room) <= UINT16_MAX, "an offset's bits");
 
-/* The number of pages that is allocated for so many: one that is kept, if there is. */
-mpp_inline size_t mpp_spans_round(size_t pages)
+/* The stack for spans of so many units. */
+struct mpp_spans_table {
+	struct mpp_spans_place up[MPP_SPANS_UNITS + 1];	/* or of the next length that is kept */
+	struct mpp_spans_place exact[MPP_SPANS_UNITS + 1];
+};
+
+extern struct mpp_spans_table mpp_spans_all;	/* const after start-up */
+/* The same if spans at hand need no other look: no failures asked for, no memory checker, not
+ * watched.  Else, and before start-up, it has none. */
+extern struct mpp_spans_table mpp_spans_plain;	/* const after start-up */
+
+/* At start-up: what the tables say. */
+void mpp_spans_init(bool plain);
+
+/* The bytes that are allocated for size: those of a span that is kept, if there is one so large. */
+size_t mpp_spans_round(size_t size);
+
+/* A free span of size, rounded as above, or NULL if t, which is the caller's, has none. */
+mpp_inline void *mpp_spans_pop(const struct mpp_spans_table *table, struct mpp_thread *t,
+			       size_t size)
 {
-	if (pages <= MPP_SPANS_EXACT || pages > MPP_SPAN_CACHE_MOST >> mpp_os_page_shift())
-		return pages;
-	return mpp_round_up(pages, MPP_SPANS_STEP);
-}
-
-/* The stack for spans of so many pages, or NULL if none are kept. */
-mpp_inline struct mpp_span_stack *mpp_spans_stack(struct mpp_thread *t, size_t pages)
-{
-	size_t i = pages - 1;
-
-	if (mpp_unlikely(pages > MPP_SPAN_CACHE_MOST >> mpp_os_page_shift()))
-		return NULL;
-	if (pages > MPP_SPANS_EXACT) {
-		if (pages % MPP_SPANS_STEP != 0)
-			return NULL;
-		i = MPP_SPANS_EXACT + (pages - MPP_SPANS_EXACT) / MPP_SPANS_STEP - 1;
-	}
-	return i < MPP_SPAN_STACKS ? &t->spans[i] : NULL;
-}
-
-/* A free span of pages, rounded as above, or NULL if the thread t has none; t is the caller's. */
-mpp_inline void *mpp_spans_pop(struct mpp_thread *t, size_t pages)
-{
-	struct mpp_span_stack *stack = mpp_spans_stack(t, pages);
-	/* relaxed: the owner's own words */
-	uint32_t n = stack == NULL ? 0 : mpp_load_relaxed(&stack->n);
+	const struct mpp_spans_place *place = &table->up[(size + MPP_UNIT - 1) >> MPP_UNIT_SHIFT];
+	struct mpp_span_stack *stack = mpp_at(t, place->offset);
+	uint32_t n;
 	void *p;
 
-	if (n == 0)
+	if (mpp_unlikely(place->offset == 0))
+		return NULL;
+	/* relaxed: the owner's own words */
+	n = mpp_load_relaxed(&stack->n);
+	if (mpp_unlikely(n == 0))
 		return NULL;
 	/* relaxed: as above */
 	p = mpp_load_relaxed(&stack->v[n - 1]);
+	t->span_room += (size_t)place->units << MPP_UNIT_SHIFT;
 	/* release: the load stays before it (T3) */
 	mpp_store_release(&stack->n, n - 1);
-	t->span_room += pages << mpp_os_page_shift();
 	return p;
 }
 
@@ -67,42 +74,33 @@ enum mpp_spans_push {
 	MPP_SPANS_TWICE,	/* it was pushed last: a double free */
 };
 
-/* Keep a live span of pages. */
-mpp_inline enum mpp_spans_push mpp_spans_push(struct mpp_thread *t, void *p, size_t pages)
+/* Keep a live span of so many units. */
+mpp_inline enum mpp_spans_push mpp_spans_push(const struct mpp_spans_table *table,
+					      struct mpp_thread *t, void *p, size_t units)
 {
-	struct mpp_span_stack *stack = mpp_spans_stack(t, pages);
-	size_t bytes = pages << mpp_os_page_shift();
-	uint32_t n;
+	uint32_t offset = units <= MPP_SPANS_UNITS ? table->exact[units].offset : 0, n;
+	struct mpp_span_stack *stack = mpp_at(t, offset);
+	size_t bytes = units << MPP_UNIT_SHIFT;
 
-	if (stack == NULL)
+	if (mpp_unlikely(offset == 0))
 		return MPP_SPANS_NO_ROOM;
 	/* relaxed: the owner's own words */
 	n = mpp_load_relaxed(&stack->n);
 	/* relaxed: as above */
 	if (n > 0 && mpp_unlikely(mpp_load_relaxed(&stack->v[n - 1]) == p))
 		return MPP_SPANS_TWICE;
-	if (n == MPP_SPANS_MAX || t->span_room < bytes)
+	if (mpp_unlikely(n == MPP_SPANS_MAX) || mpp_unlikely(t->span_room < bytes))
 		return MPP_SPANS_NO_ROOM;
+	t->span_room -= bytes;
 	/* relaxed: published by n */
 	mpp_store_relaxed(&stack->v[n], p);
 	/* release: the cell first (T3) */
 	mpp_store_release(&stack->n, n + 1);
-	t->span_room -= bytes;
 	return MPP_SPANS_KEPT;
 }
 
-/* Whether p, a span of pages, is in the stack of the caller's t: free. */
-mpp_inline bool mpp_spans_keep(struct mpp_thread *t, const void *p, size_t pages)
-{
-	const struct mpp_span_stack *stack = mpp_spans_stack(t, pages);
-	/* relaxed: the owner's own words */
-	uint32_t n = stack == NULL ? 0 : mpp_load_relaxed(&stack->n);
-
-	/* relaxed: as above */
-	while (n > 0 && mpp_load_relaxed(&stack->v[n - 1]) != p)
-		n--;
-	return n > 0;
-}
+/* Whether p, a span of so many units, is in the stack of the caller's t: free. */
+bool mpp_spans_keep(const struct mpp_thread *t, const void *p, size_t units);
 
 /* Give all of t's back; the caller owns t.  Returns the bytes. */
 size_t mpp_spans_flush(struct mpp_thread *t, struct mpp_faults *faults);

@@ -263,7 +263,7 @@ static unsigned char *watched_span(void)
 	tally_start(&tally);
 	ck_assert(mpp_init());
 	mpp_spanwatch_letters = MPP_D_ZONES | MPP_D_POISON;
-	mpp_spans_plain = false;
+	memset(&mpp_spans_plain, 0, sizeof(mpp_spans_plain));
 	ck_assert_ptr_nonnull(span = mp_alloc(SPAN));
 	return launder(span);
 }

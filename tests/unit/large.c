@@ -115,7 +115,7 @@ END_TEST
 /* What the look without the hash table says of p. */
 static size_t look(const void *p)
 {
-	return mpp_span_look(p, mpp_map_get(p)) * mpp_os_page();
+	return mpp_span_look(p, mpp_map_get(p)) * MPP_UNIT;
 }
 
 /* It agrees with the tables whatever is done to a span, and knows none that is too long. */

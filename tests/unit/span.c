@@ -172,19 +172,19 @@ END_TEST
 /* A number leads to the region that has it, and to no other, wherever a pointer comes from. */
 START_TEST(numbers)
 {
-	static _Atomic uint8_t lengths[2][MPP_REGION_SIZE / 4096];
+	static _Atomic uint8_t lengths[2][MPP_REGION_SIZE / MPP_UNIT];
 	uintptr_t here = 5 * (uintptr_t)MPP_REGION_SIZE, there = 9 * (uintptr_t)MPP_REGION_SIZE;
 	int a = mpp_number_take_locked(), b = mpp_number_take_locked();
 	unsigned code = MPP_CODE_SPANS + (unsigned)a;
-	size_t page = mpp_os_page(), rest = MPP_REGION_SIZE - page;
+	size_t page = mpp_os_page(), rest = MPP_REGION_SIZE - page, units = 2 * page / MPP_UNIT;
 
 	ck_assert(a >= 0 && b >= 0 && a != b);
 	mpp_store_relaxed(&mpp_numbered[a].lengths, lengths[0]);
 	ck_assert_uint_eq(mpp_span_look(address(here), code), 0);
 	mpp_number_set(a, here);
 	r.lengths = lengths[0];
-	mpp_span_tell(&r, 3, 7);
-	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), code), 7);
+	mpp_span_tell(&r, 3, 2);
+	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), code), units);
 	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page + 1), code), 0);
 	ck_assert_uint_eq(mpp_span_look(address(here + 4 * page), code), 0);
 	ck_assert_uint_eq(mpp_span_look(address(here + rest), code), 0);
@@ -192,14 +192,14 @@ START_TEST(numbers)
 	for (unsigned other = 0; other < 65536; other += 7)
 		if (other != code)
 			ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), other), 0);
-	mpp_span_tell(&r, 3, 256); /* more than are kept at hand: told in no byte */
+	mpp_span_tell(&r, 3, MPP_TOLD_MOST / page + 1); /* more than are told */
 	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), code), 0);
-	mpp_span_tell(&r, 3, 7);
+	mpp_span_tell(&r, 3, 2);
 	mpp_number_set(a, 0);
 	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), code), 0);
 	mpp_number_set(a, there);
 	ck_assert_uint_eq(mpp_span_look(address(here + 3 * page), code), 0);
-	ck_assert_uint_eq(mpp_span_look(address(there + 3 * page), code), 7);
+	ck_assert_uint_eq(mpp_span_look(address(there + 3 * page), code), units);
 	mpp_number_give_locked(a);
 	ck_assert_int_eq(mpp_number_take_locked(), a);
 	for (unsigned i = 2; i < MPP_SPANS_CODES; i++)
@@ -208,13 +208,22 @@ START_TEST(numbers)
 }
 END_TEST
 
+static size_t told(const struct mpp_span *s)
+{
+	size_t bytes = mpp_span_state(s) == MPP_SPAN_LIVE ? mpp_span_bytes(s) : 0;
+
+	return bytes <= MPP_TOLD_MOST ? bytes / MPP_UNIT : 0;
+}
+
 /* The lengths that looks find are those of the live spans, at each step. */
 START_TEST(lengths_of_spans)
 {
-	static _Atomic uint8_t lengths[PAGES];
+	static _Atomic uint8_t lengths[PAGES * (65536 / MPP_UNIT)];
+	size_t units = mpp_os_page() / MPP_UNIT;
 	struct mpp_span *held[16] = { NULL };
 	uint64_t seed = 3;
 
+	ck_assert_uint_le(PAGES * units, sizeof(lengths));
 	r.lengths = lengths;
 	setup();
 	for (int i = 0; i < 5000; i++) {
@@ -227,11 +236,9 @@ START_TEST(lengths_of_spans)
 		} else {
 			held[k] = cut(1 + (size_t)(suite_random(&seed) % 16));
 		}
-		for (unsigned page = 0; page < PAGES; page++)
-			ck_assert_uint_eq(mpp_load_relaxed(&lengths[page]),
-					  mpp_span_state(&table[page]) == MPP_SPAN_LIVE ?
-						  mpp_span_pages(&table[page]) :
-						  0);
+		for (size_t page = 0; page < PAGES; page++)
+			ck_assert_uint_eq(mpp_load_relaxed(&lengths[page * units]),
+					  told(&table[page]));
 	}
 }
 END_TEST
