@@ -10,7 +10,7 @@
 
 _Static_assert(MPP_TOOL_ZONE == MPP_RED_SIZE, "what tools are told of red zones");
 
-#define SHORT 256u /* bytes up to which a loop takes less time than a call of the C library's */
+#define SHORT 256u /* bytes up to which a loop takes less time than memcmp() */
 
 static mpp_wide wide_of(unsigned char byte)
 {
@@ -28,11 +28,6 @@ static mpp_wide load(const char *p)
 	return x;
 }
 
-static void store(char *p, mpp_wide x)
-{
-	memcpy(p, &x, sizeof(x));
-}
-
 static bool is_zero(mpp_wide x)
 {
 	uint64_t part[sizeof(x) / sizeof(uint64_t)], all = 0;
@@ -43,44 +38,44 @@ static bool is_zero(mpp_wide x)
 	return all == 0;
 }
 
-void mpp_poison_fill(void *p, size_t size, unsigned char byte)
+/* Neither too short for a load nor long. */
+mpp_inline bool is_moderate(size_t size)
 {
-	mpp_wide x = wide_of(byte);
-	char *at = p, *last = at + size - sizeof(x);
-
-	if (size > SHORT || size < sizeof(x)) {
-		memset(p, byte, size);
-		return;
-	}
-	for (; at < last; at += sizeof(x))
-		store(at, x);
-	store(last, x);
+	return size - sizeof(mpp_wide) <= SHORT - sizeof(mpp_wide);
 }
 
-/* Whether all of it is byte. */
-static bool is_all(const void *p, size_t size, unsigned char byte)
+/* Zero if all of it, of moderate size, is x. */
+mpp_inline mpp_wide differ(const char *at, size_t size, mpp_wide x)
 {
-	mpp_wide x = wide_of(byte), other;
-	const char *at = p, *last = at + size - sizeof(x);
+	const char *last = at + size - sizeof(x);
+	mpp_wide other = load(last) ^ x;
 
-	if (size > SHORT) /* all equal if the first is right and each equals the next */
-		return (unsigned char)*at == byte && memcmp(at, at + 1, size - 1) == 0;
-	if (size < sizeof(x)) {
-		for (size_t i = 0; i < size; i++)
-			if ((unsigned char)at[i] != byte)
-				return false;
-		return true;
-	}
-	for (other = load(last) ^ x; at < last; at += sizeof(x))
+	for (; at < last; at += sizeof(x))
 		other |= load(at) ^ x;
-	return is_zero(other);
+	return other;
+}
+
+static mpp_noinline bool holds(const unsigned char *at, size_t size, unsigned char byte)
+{
+	if (size > SHORT) /* all equal if the first is right and each equals the next */
+		return *at == byte && memcmp(at, at + 1, size - 1) == 0;
+	while (size > 0 && at[size - 1] == byte)
+		size--;
+	return size == 0;
+}
+
+bool mpp_poison_holds(const void *p, size_t size, unsigned char byte)
+{
+	if (mpp_unlikely(!is_moderate(size)))
+		return holds(p, size, byte);
+	return is_zero(differ(p, size, wide_of(byte)));
 }
 
 size_t mpp_poison_check(const void *p, size_t size, unsigned char byte)
 {
 	const unsigned char *bytes = p;
 
-	if (mpp_likely(is_all(p, size, byte)))
+	if (mpp_likely(mpp_poison_holds(p, size, byte)))
 		return size;
 	for (size_t i = 0; i < size; i++)
 		if (bytes[i] != byte)
@@ -137,6 +132,7 @@ void mpp_watch_init(struct mpp_watch *w, const struct mpp_geometry *g, unsigned 
 	w->marks = w->sizes + (uint32_t)asked_size(letters) * g->capacity;
 	w->built = built;
 	w->filled = (letters & (MPP_D_ZONES | MPP_D_POISON)) != 0 && (letters & MPP_D_TOOL) == 0;
+	w->poisoned = w->filled && (letters & MPP_D_POISON) != 0 && !built;
 	if (letters & MPP_D_ZONES)
 		w->reach = (uint32_t)mpp_min(g->slot - MPP_RED_SIZE, size + MPP_RED_REACH);
 }
@@ -157,15 +153,15 @@ static void write_note(const struct mpp_watched *o, enum mpp_use use, const unio
 		mpp_store_relaxed(&(*note_of(o, use))[i], u->words[i]);
 }
 
-void mpp_watch_note_user(const struct mpp_watched *o, enum mpp_use use)
+void mpp_watch_note_user(struct mpp_watched o, enum mpp_use use)
 {
 	static const union user_words nobody;
 	union user_words u = nobody;
 
 	mpp_report_user(&u.user);
-	write_note(o, use, &u);
+	write_note(&o, use, &u);
 	if (use == MPP_USE_ALLOC)
-		write_note(o, MPP_USE_FREE, &nobody);
+		write_note(&o, MPP_USE_FREE, &nobody);
 }
 
 void mpp_watch_noted(const struct mpp_watched *o, enum mpp_use use, struct mpp_user *out)
@@ -178,19 +174,6 @@ void mpp_watch_noted(const struct mpp_watched *o, enum mpp_use use, struct mpp_u
 	*out = u.user;
 }
 
-static bool is_poisoned(const struct mpp_watch *w)
-{
-	return (w->letters & (MPP_D_POISON | MPP_D_TOOL)) == MPP_D_POISON && !w->built;
-}
-
-void mpp_watch_put_on(const struct mpp_watch *w, void *obj, size_t asked)
-{
-	if (w->reach != 0 && asked < w->size)
-		mpp_poison_fill(mpp_at(obj, asked), w->size - asked, MPP_RED);
-	if (is_poisoned(w))
-		mpp_poison_fill(obj, w->reach != 0 ? asked : w->size, MPP_POISON_FRESH);
-}
-
 void mpp_watch_resize(const struct mpp_watched *o, size_t asked)
 {
 	size_t before = mpp_watch_asked(o);
@@ -198,16 +181,8 @@ void mpp_watch_resize(const struct mpp_watched *o, size_t asked)
 	mpp_watch_set_asked(o, asked);
 	if (asked < before)
 		mpp_poison_fill(mpp_at(o->obj, asked), before - asked, MPP_RED);
-	else if (is_poisoned(o->w))
+	else if (o->w->poisoned)
 		mpp_poison_fill(mpp_at(o->obj, before), asked - before, MPP_POISON_FRESH);
-}
-
-void mpp_watch_take_off(const struct mpp_watch *w, void *obj)
-{
-	if (is_poisoned(w))
-		mpp_poison_fill(obj, w->size, MPP_POISON_FREE);
-	else if ((w->letters & MPP_D_ZERO) && !w->built)
-		memset(obj, 0, w->size);
 }
 
 static char *left_zone(const void *obj)
@@ -215,12 +190,14 @@ static char *left_zone(const void *obj)
 	return (char *)(uintptr_t)obj - MPP_RED_SIZE;
 }
 
-bool mpp_watch_is_whole(const struct mpp_watch *w, const void *obj, size_t asked, bool is_free)
+bool mpp_watch_zones_hold(const struct mpp_watch *w, const void *obj, size_t asked)
 {
-	if (w->reach != 0 && (!is_all(mpp_at(obj, asked), w->reach - asked, MPP_RED) ||
-			      !is_all(left_zone(obj), MPP_RED_SIZE, MPP_RED)))
-		return false;
-	return !is_free || !is_poisoned(w) || is_all(obj, w->size, MPP_POISON_FREE);
+	const char *right = mpp_at(obj, asked);
+	mpp_wide x = wide_of(MPP_RED), left = differ(left_zone(obj), MPP_RED_SIZE, x);
+
+	if (mpp_unlikely(!is_moderate(w->reach - asked)))
+		return is_zero(left) && holds((const void *)right, w->reach - asked, MPP_RED);
+	return is_zero(left | differ(right, w->reach - asked, x));
 }
 
 void mpp_watch_mend(const struct mpp_watched *o)
@@ -304,7 +281,7 @@ struct mpp_damage mpp_watch_poison(const struct mpp_watched *o)
 {
 	struct mpp_damage d = { .found = false };
 
-	if (!is_poisoned(o->w))
+	if (!o->w->poisoned)
 		return d;
 	return damage(MP_ERROR_USE_AFTER_FREE_WRITE, 0,
 		      mpp_poison_check(o->obj, o->w->size, MPP_POISON_FREE), o->w->size);

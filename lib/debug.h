@@ -27,6 +27,8 @@
 #include "report.h"
 #include "slab.h"
 
+#include <string.h>
+
 #define MPP_POISON_FREE 0xcc	/* a freed object */
 #define MPP_POISON_FRESH 0xcd	/* an object just handed out */
 #define MPP_RED 0xbb		/* a red zone */
@@ -51,10 +53,17 @@ struct mpp_watch {
 	uint32_t marks;
 	bool built;		/* has a constructor: never written while free */
 	bool filled;		/* red zones or poison, and ours to look at: D2 */
+	bool poisoned;		/* poison, in the same sense */
 	bool stable;		/* its free objects may be read: they are shown to tools */
 };
 
-void mpp_poison_fill(void *p, size_t size, unsigned char byte);
+mpp_inline void mpp_poison_fill(void *p, size_t size, unsigned char byte)
+{
+	memset(p, byte, size);
+}
+
+/* Whether all of it is byte. */
+bool mpp_poison_holds(const void *p, size_t size, unsigned char byte);
 
 /* Offset of the first byte that is not byte, or size. */
 size_t mpp_poison_check(const void *p, size_t size, unsigned char byte);
@@ -183,31 +192,46 @@ void mpp_watch_tell_alloc(const struct mpp_watched *o, size_t asked);
 void mpp_watch_tell_free(const struct mpp_watched *o);
 
 /* Handed out: the size, the red zone behind it, fresh contents. */
-void mpp_watch_put_on(const struct mpp_watch *w, void *obj, size_t asked);
 mpp_inline void mpp_watch_dress(const struct mpp_watched *o, size_t asked)
 {
+	const struct mpp_watch *w = o->w;
+
 	mpp_watch_set_asked(o, asked);
-	if (o->w->filled)
-		mpp_watch_put_on(o->w, o->obj, asked);
+	if (w->reach == 0)
+		asked = w->size;
+	else if (w->filled && asked < w->size)
+		mpp_poison_fill(mpp_at(o->obj, asked), w->size - asked, MPP_RED);
+	if (w->poisoned)
+		mpp_poison_fill(o->obj, asked, MPP_POISON_FRESH);
 }
 
 /* In hand, and other bytes of it wanted: the red zone begins behind those. */
 void mpp_watch_resize(const struct mpp_watched *o, size_t asked);
 
 /* Taken back: poison or zeroes, the whole red zone. */
-void mpp_watch_take_off(const struct mpp_watch *w, void *obj);
 mpp_inline void mpp_watch_undress(const struct mpp_watched *o)
 {
-	mpp_watch_set_asked(o, o->w->size); /* a free object has no use but to be whole */
-	if (o->w->filled || (o->w->letters & MPP_D_ZERO) != 0)
-		mpp_watch_take_off(o->w, o->obj);
+	const struct mpp_watch *w = o->w;
+
+	mpp_watch_set_asked(o, w->size); /* a free object has no use but to be whole */
+	if (w->poisoned)
+		mpp_poison_fill(o->obj, w->size, MPP_POISON_FREE);
+	else if (mpp_unlikely((w->letters & MPP_D_ZERO) != 0) && !w->built)
+		memset(o->obj, 0, w->size);
 }
 
 /*
  * Whether the red zones of an object of asked bytes are as they were left, and its poison if it is
  * free.
  */
-bool mpp_watch_is_whole(const struct mpp_watch *w, const void *obj, size_t asked, bool is_free);
+bool mpp_watch_zones_hold(const struct mpp_watch *w, const void *obj, size_t asked);
+mpp_inline bool mpp_watch_is_whole(const struct mpp_watch *w, const void *obj, size_t asked,
+				   bool is_free)
+{
+	if (w->reach != 0 && mpp_unlikely(!mpp_watch_zones_hold(w, obj, asked)))
+		return false;
+	return !is_free || !w->poisoned || mpp_poison_holds(obj, w->size, MPP_POISON_FREE);
+}
 
 /* What is wrong with the bytes of an object. */
 struct mpp_damage {
@@ -231,14 +255,16 @@ mpp_inline bool mpp_watch_keeps_users(const struct mpp_watch *w)
 	return (w->letters & MPP_D_USERS) != 0;
 }
 
-void mpp_watch_note_user(const struct mpp_watched *o, enum mpp_use use);
+/* By value: what is looked at stays in registers where this is not called. */
+void mpp_watch_note_user(struct mpp_watched o, enum mpp_use use);
 
 /* Note the calling thread, now, and its stack. */
 mpp_inline void mpp_watch_note(const struct mpp_watched *o, enum mpp_use use)
 {
 	if (mpp_unlikely(mpp_watch_keeps_users(o->w)))
-		mpp_watch_note_user(o, use);
+		mpp_watch_note_user(*o, use);
 }
+
 /* What is noted; thread is 0 if nothing. */
 void mpp_watch_noted(const struct mpp_watched *o, enum mpp_use use, struct mpp_user *u);
 
