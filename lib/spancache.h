@@ -15,8 +15,8 @@
 
 #define MPP_SPANS_EXACT 16u	/* up to so many units each number has a stack */
 #define MPP_SPANS_STEP 4u	/* above, each fourth */
+#define MPP_SPAN_CACHE_MOST MPP_TOLD_MOST	/* bytes of the largest kept */
 #define MPP_SPANS_UNITS (MPP_SPAN_CACHE_MOST / MPP_UNIT)
-_Static_assert(MPP_SPAN_CACHE_MOST == MPP_TOLD_MOST, "what is kept is told, and all that is told");
 _Static_assert(MPP_SPANS_EXACT + (MPP_SPANS_UNITS - MPP_SPANS_EXACT) / MPP_SPANS_STEP ==
 		       MPP_SPAN_STACKS,
 	       "each length that is kept has a stack");

@@ -77,7 +77,6 @@ mpp_inline void mpp_leaf_count(struct mpp_leaf *leaf, const struct mp_cache *c)
 }
 
 /* Free spans at hand, see spancache.h. */
-#define MPP_SPAN_CACHE_MOST (128 * MPP_KIB)	/* bytes of the largest kept */
 #define MPP_SPAN_CACHE_BYTES (2 * MPP_MIB)	/* of all that a thread keeps */
 #define MPP_SPAN_STACKS 20u	/* for up to 16 units of span.h, and each fourth above */
 #define MPP_SPANS_MAX 16u
