@@ -73,9 +73,10 @@ static void *large_alloc(size_t size, size_t align, bool *zeroed)
 		return fail(ENOMEM);
 	if (mpp_unlikely(mpp_annotate_tools != 0))
 		return large_told(size, align, zeroed);
-	if (mpp_likely(align <= mpp_os_page() && size <= MPP_SPAN_CACHE_MOST) &&
-	    mpp_likely(mpp_spanwatch_letters == 0)) {
-		p = mpp_spans_pop(&mpp_spans_all, mpp_thread_get(), size);
+	if (mpp_likely(size <= MPP_SPAN_CACHE_MOST) && mpp_likely(mpp_spanwatch_letters == 0)) {
+		p = align > mpp_os_page() ?
+			    NULL :
+			    mpp_spans_pop(&mpp_spans_all, mpp_thread_get(), size);
 		if (mpp_likely(p != NULL)) {
 			*zeroed = false;
 			return p;
@@ -227,8 +228,11 @@ static void free_large(void *p, const struct mpp_found *found)
 	size_t bytes = mpp_large_size(p, found->head);
 	enum mpp_large_verdict verdict;
 
-	if (mpp_unlikely(mpp_spanwatch_letters != 0) && mpp_spanwatch_free(p, found->head))
-		return;
+	if (mpp_unlikely(mpp_spanwatch_letters != 0)) {
+		if (mpp_spanwatch_free(p, found->head))
+			return;
+		bytes = 0; /* another has freed it since: nothing to keep */
+	}
 	if (mpp_unlikely(mpp_annotate_tools != 0) && bytes != 0) {
 		mpp_annotate_free(p, bytes, false);
 		bytes = 0;

@@ -32,6 +32,8 @@ void mpp_spans_init(bool plain)
 		size_t length = mpp_spans_round(units * MPP_UNIT) / MPP_UNIT;
 		struct mpp_spans_place *place = &mpp_spans_all.up[units];
 
+		if (length > MPP_SPANS_UNITS) /* a page is larger than all that is kept */
+			continue;
 		while (units_of(stack) < length)
 			stack++;
 		place->offset = (uint16_t)(offsetof(struct mpp_thread, spans) +

@@ -37,7 +37,8 @@ struct mpp_spans_table {
 extern struct mpp_spans_table mpp_spans_all;	/* const after start-up */
 /* The same if spans at hand need no other look: no failures asked for, no memory checker, not
  * watched.  Else, and before start-up, it has none. */
-extern struct mpp_spans_table mpp_spans_plain;	/* const after start-up */
+extern struct mpp_spans_table mpp_spans_plain;	/* const after start-up; who has not come by that yet
+						   has no stack with room or spans */
 
 /* At start-up: what the tables say. */
 void mpp_spans_init(bool plain);

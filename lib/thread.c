@@ -40,6 +40,7 @@ static void enlist(struct mpp_thread *t)
 {
 	/* relaxed: requests made before are no concern of an empty state */
 	t->flushes = mpp_load_relaxed(&mpp_thread_flushes);
+	t->span_room = MPP_SPAN_CACHE_BYTES; /* a fork may have cut a pop or a push of the last user */
 	t->lock.rank = MPP_RANK_THREAD;
 	mpp_lock_acquire(&threads_lock);
 	mpp_list_append(&threads, &t->link);
@@ -86,7 +87,6 @@ static mpp_cold struct mpp_thread *attach(void)
 		t = mpp_meta_alloc(sizeof(*t));
 		if (t == NULL)
 			return &mpp_thread_shared;
-		t->span_room = MPP_SPAN_CACHE_BYTES;
 	}
 	enlist(t);
 	mpp_self = t; /* first: arming may allocate, through a malloc made of us */
