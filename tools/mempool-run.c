@@ -77,7 +77,7 @@ static char *join(const char *a, const char *b, const char *c)
 
 struct settings {
 	const char *debug;
-	const char *library;
+	const char *preload;
 	bool hardened;
 };
 
@@ -164,7 +164,7 @@ static int read_options(int argc, char **argv, struct settings *s)
 			set("MEMPOOL_LIMIT", number("--limit", optarg));
 			break;
 		case 'L':
-			s->library = optarg;
+			s->preload = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -272,7 +272,7 @@ int main(int argc, char **argv)
 		    errno == ENOENT ? "no such program" : strerror(errno));
 	check_program(path, 4);
 	set_debug(&settings);
-	set_preload(settings.library);
+	set_preload(settings.preload);
 	(void)execv(path, argv + first);
 	die(errno == ENOENT ? EXIT_MISSING : EXIT_UNFIT, "%s: %s", path, strerror(errno));
 }
