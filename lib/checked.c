@@ -250,20 +250,6 @@ bool mpp_checked_resize(struct mp_cache *c, void *obj, size_t size)
 	return true;
 }
 
-/* Number index of its slab, in the slab's first chunk. */
-mpp_inline struct mpp_watched near_one(struct mp_cache *c, void *obj, uint32_t index)
-{
-	const struct mpp_watched o = {
-		.w = &c->watch,
-		.g = &c->g,
-		.s = mpp_slab_of((void *)((uintptr_t)obj & ~MPP_CHUNK_MASK), &c->g),
-		.obj = obj,
-		.index = index,
-	};
-
-	return o;
-}
-
 void *mpp_watched_pop(struct mp_cache *c, size_t asked)
 {
 	struct mpp_leaf *leaf = mpp_checked_leaf(c);
@@ -276,10 +262,7 @@ void *mpp_watched_pop(struct mp_cache *c, size_t asked)
 	slot = &leaf->slots[c->old_id % MPP_INLINE_IDS];
 	if (mpp_unlikely(!mpp_pop(slot, &obj)))
 		return NULL;
-	if (mpp_likely(c->g.chunks == 1))
-		o = near_one(c, obj, mpp_slab_near_index(obj, &c->g));
-	else
-		mpp_find_watched(c, obj, &o);
+	mpp_find_watched(c, obj, &o);
 	if (mpp_likely(hand_out(c, &o, asked, NULL))) {
 		mpp_leaf_count(leaf, c);
 		return obj;
@@ -291,7 +274,8 @@ void *mpp_watched_pop(struct mp_cache *c, size_t asked)
 bool mpp_watched_push(struct mp_cache *c, void *obj, uint32_t index)
 {
 	struct mpp_slot *slot = mpp_checked_slot(c);
-	struct mpp_watched o = near_one(c, obj, index);
+	void *chunk = (void *)((uintptr_t)obj & ~MPP_CHUNK_MASK); /* the first: it is told by c's id */
+	struct mpp_watched o = mpp_find_numbered(c, chunk, obj, index);
 
 	/* relaxed: the owner's own words */
 	if (mpp_unlikely(slot == NULL) ||

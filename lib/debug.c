@@ -180,9 +180,9 @@ void mpp_watch_resize(const struct mpp_watched *o, size_t asked)
 
 	mpp_watch_set_asked(o, asked);
 	if (asked < before)
-		mpp_poison_fill(mpp_at(o->obj, asked), before - asked, MPP_RED);
+		memset(mpp_at(o->obj, asked), MPP_RED, before - asked);
 	else if (o->w->poisoned)
-		mpp_poison_fill(mpp_at(o->obj, before), asked - before, MPP_POISON_FRESH);
+		memset(mpp_at(o->obj, before), MPP_POISON_FRESH, asked - before);
 }
 
 static char *left_zone(const void *obj)

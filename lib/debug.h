@@ -57,11 +57,6 @@ struct mpp_watch {
 	bool stable;		/* its free objects may be read: they are shown to tools */
 };
 
-mpp_inline void mpp_poison_fill(void *p, size_t size, unsigned char byte)
-{
-	memset(p, byte, size);
-}
-
 /* Whether all of it is byte. */
 bool mpp_poison_holds(const void *p, size_t size, unsigned char byte);
 
@@ -200,9 +195,9 @@ mpp_inline void mpp_watch_dress(const struct mpp_watched *o, size_t asked)
 	if (w->reach == 0)
 		asked = w->size;
 	else if (w->filled && asked < w->size)
-		mpp_poison_fill(mpp_at(o->obj, asked), w->size - asked, MPP_RED);
+		memset(mpp_at(o->obj, asked), MPP_RED, w->size - asked);
 	if (w->poisoned)
-		mpp_poison_fill(o->obj, asked, MPP_POISON_FRESH);
+		memset(o->obj, MPP_POISON_FRESH, asked);
 }
 
 /* In hand, and other bytes of it wanted: the red zone begins behind those. */
@@ -215,16 +210,15 @@ mpp_inline void mpp_watch_undress(const struct mpp_watched *o)
 
 	mpp_watch_set_asked(o, w->size); /* a free object has no use but to be whole */
 	if (w->poisoned)
-		mpp_poison_fill(o->obj, w->size, MPP_POISON_FREE);
+		memset(o->obj, MPP_POISON_FREE, w->size);
 	else if (mpp_unlikely((w->letters & MPP_D_ZERO) != 0) && !w->built)
 		memset(o->obj, 0, w->size);
 }
 
-/*
- * Whether the red zones of an object of asked bytes are as they were left, and its poison if it is
- * free.
- */
+/* Whether the red zones of an object of asked bytes are as they were left. */
 bool mpp_watch_zones_hold(const struct mpp_watch *w, const void *obj, size_t asked);
+
+/* And its poison, if it is free. */
 mpp_inline bool mpp_watch_is_whole(const struct mpp_watch *w, const void *obj, size_t asked,
 				   bool is_free)
 {

@@ -19,18 +19,32 @@ struct mpp_found {
 /* Find out without following p. */
 void mpp_find(const void *p, struct mpp_found *found);
 
-/* obj, an object of c that is watched, with its notes. */
+/* obj, an object of c that is watched, with its notes: number index of the slab at head. */
+mpp_inline struct mpp_watched mpp_find_numbered(struct mp_cache *c, void *head, void *obj,
+						uint32_t index)
+{
+	const struct mpp_watched o = {
+		.w = &c->watch,
+		.g = &c->g,
+		.s = mpp_slab_of(head, &c->g),
+		.obj = obj,
+		.index = index,
+	};
+
+	return o;
+}
+
+/* The same where slab and number are to be found. */
 mpp_inline void mpp_find_watched(struct mp_cache *c, void *obj, struct mpp_watched *out)
 {
 	void *head = (void *)((uintptr_t)obj & ~MPP_CHUNK_MASK);
 
-	if (mpp_unlikely(c->g.chunks > 1))
-		(void)mpp_map_find(obj, &head);
-	out->w = &c->watch;
-	out->g = &c->g;
-	out->s = mpp_slab_of(head, &c->g);
-	out->obj = obj;
-	out->index = mpp_slab_index(head, obj, &c->g);
+	if (mpp_likely(c->g.chunks == 1)) {
+		*out = mpp_find_numbered(c, head, obj, mpp_slab_near_index(obj, &c->g));
+		return;
+	}
+	(void)mpp_map_find(obj, &head);
+	*out = mpp_find_numbered(c, head, obj, mpp_slab_index(head, obj, &c->g));
 }
 
 /* Fill f in with the object that pointer is in: which it is, and who had it. */

@@ -46,32 +46,16 @@ void mpp_spans_init(bool plain)
 		mpp_spans_plain = mpp_spans_all;
 }
 
-bool mpp_spans_keep(const struct mpp_thread *t, const void *p, size_t units)
+bool mpp_spans_keep(struct mpp_thread *t, const void *p, size_t units)
 {
-	uint32_t offset = units <= MPP_SPANS_UNITS ? mpp_spans_all.exact[units].offset : 0;
-	const struct mpp_span_stack *stack = mpp_at(t, offset);
+	const struct mpp_span_stack *stack = mpp_spans_stack(&mpp_spans_all, t, units);
 	/* relaxed: the owner's own words */
-	uint32_t n = offset == 0 ? 0 : mpp_load_relaxed(&stack->n);
+	uint32_t n = stack == NULL ? 0 : mpp_load_relaxed(&stack->n);
 
 	/* relaxed: as above */
 	while (n > 0 && mpp_load_relaxed(&stack->v[n - 1]) != p)
 		n--;
 	return n > 0;
-}
-
-static void *pop_any(struct mpp_span_stack *stack)
-{
-	/* relaxed: the owner's own words */
-	uint32_t n = mpp_load_relaxed(&stack->n);
-	void *p;
-
-	if (n == 0)
-		return NULL;
-	/* relaxed: as above */
-	p = mpp_load_relaxed(&stack->v[n - 1]);
-	/* release: the load stays before it (T3) */
-	mpp_store_release(&stack->n, n - 1);
-	return p;
 }
 
 /* Back to large.c.  A second copy of a span finds it free, or gone: a double free. */
@@ -98,7 +82,7 @@ size_t mpp_spans_flush(struct mpp_thread *t, struct mpp_faults *faults)
 	for (unsigned i = 0; i < MPP_SPAN_STACKS; i++) {
 		void *p;
 
-		while ((p = pop_any(&t->spans[i])) != NULL) {
+		while ((p = mpp_spans_take(&t->spans[i])) != NULL) {
 			t->span_room += units_of(i) * MPP_UNIT;
 			bytes += give_back(p, faults);
 		}

@@ -46,27 +46,43 @@ void mpp_spans_init(bool plain);
 /* The bytes that are allocated for size: those of a span that is kept, if there is one so large. */
 size_t mpp_spans_round(size_t size);
 
+/* The span pushed last, or NULL; by the stack's owner. */
+mpp_inline void *mpp_spans_take(struct mpp_span_stack *stack)
+{
+	/* relaxed: the owner's own words */
+	uint32_t n = mpp_load_relaxed(&stack->n);
+	void *p;
+
+	if (mpp_unlikely(n == 0))
+		return NULL;
+	/* relaxed: as above */
+	p = mpp_load_relaxed(&stack->v[n - 1]);
+	/* release: the load stays before it (T3) */
+	mpp_store_release(&stack->n, n - 1);
+	return p;
+}
+
 /* A free span of size, rounded as above, or NULL if t, which is the caller's, has none. */
 mpp_inline void *mpp_spans_pop(const struct mpp_spans_table *table, struct mpp_thread *t,
 			       size_t size)
 {
 	const struct mpp_spans_place *place = &table->up[(size + MPP_UNIT - 1) >> MPP_UNIT_SHIFT];
-	struct mpp_span_stack *stack = mpp_at(t, place->offset);
-	uint32_t n;
-	void *p;
+	void *p = NULL;
 
-	if (mpp_unlikely(place->offset == 0))
-		return NULL;
-	/* relaxed: the owner's own words */
-	n = mpp_load_relaxed(&stack->n);
-	if (mpp_unlikely(n == 0))
-		return NULL;
-	/* relaxed: as above */
-	p = mpp_load_relaxed(&stack->v[n - 1]);
-	t->span_room += (size_t)place->units << MPP_UNIT_SHIFT;
-	/* release: the load stays before it (T3) */
-	mpp_store_release(&stack->n, n - 1);
+	if (mpp_likely(place->offset != 0))
+		p = mpp_spans_take(mpp_at(t, place->offset));
+	if (mpp_likely(p != NULL))
+		t->span_room += (size_t)place->units << MPP_UNIT_SHIFT;
 	return p;
+}
+
+/* t's stack for spans of just so many units, or NULL. */
+mpp_inline struct mpp_span_stack *mpp_spans_stack(const struct mpp_spans_table *table,
+						  struct mpp_thread *t, size_t units)
+{
+	uint32_t offset = units <= MPP_SPANS_UNITS ? table->exact[units].offset : 0;
+
+	return offset != 0 ? mpp_at(t, offset) : NULL;
 }
 
 enum mpp_spans_push {
@@ -79,11 +95,11 @@ enum mpp_spans_push {
 mpp_inline enum mpp_spans_push mpp_spans_push(const struct mpp_spans_table *table,
 					      struct mpp_thread *t, void *p, size_t units)
 {
-	uint32_t offset = units <= MPP_SPANS_UNITS ? table->exact[units].offset : 0, n;
-	struct mpp_span_stack *stack = mpp_at(t, offset);
+	struct mpp_span_stack *stack = mpp_spans_stack(table, t, units);
 	size_t bytes = units << MPP_UNIT_SHIFT;
+	uint32_t n;
 
-	if (mpp_unlikely(offset == 0))
+	if (mpp_unlikely(stack == NULL))
 		return MPP_SPANS_NO_ROOM;
 	/* relaxed: the owner's own words */
 	n = mpp_load_relaxed(&stack->n);
@@ -101,7 +117,7 @@ mpp_inline enum mpp_spans_push mpp_spans_push(const struct mpp_spans_table *tabl
 }
 
 /* Whether p, a span of so many units, is in the stack of the caller's t: free. */
-bool mpp_spans_keep(const struct mpp_thread *t, const void *p, size_t units);
+bool mpp_spans_keep(struct mpp_thread *t, const void *p, size_t units);
 
 /* Give all of t's back; the caller owns t.  Returns the bytes. */
 size_t mpp_spans_flush(struct mpp_thread *t, struct mpp_faults *faults);

@@ -134,16 +134,16 @@ static size_t right_of(const struct entry *e)
 
 static void dress(struct entry *e)
 {
-	mpp_poison_fill(e->object - left_of(e), left_of(e), MPP_RED);
-	mpp_poison_fill(e->object + e->asked, right_of(e), MPP_RED);
+	memset(e->object - left_of(e), MPP_RED, left_of(e));
+	memset(e->object + e->asked, MPP_RED, right_of(e));
 	if (watches(MPP_D_POISON))
-		mpp_poison_fill(e->object, e->asked, MPP_POISON_FRESH);
+		memset(e->object, MPP_POISON_FRESH, e->asked);
 }
 
 static void undress(struct entry *e)
 {
 	if (watches(MPP_D_POISON))
-		mpp_poison_fill(e->object, e->asked, MPP_POISON_FREE);
+		memset(e->object, MPP_POISON_FREE, e->asked);
 	else if (watches(MPP_D_ZERO))
 		memset(e->object, 0, e->asked);
 }

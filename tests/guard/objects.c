@@ -361,7 +361,7 @@ START_TEST(jumps)
 		beside = launder(obj + ((uintptr_t)obj == page_of(obj) ? 100 : -1));
 		*beside = 0x11;
 		JUMPS_NOW(beside > obj ? MP_ERROR_OVERFLOW : MP_ERROR_UNDERFLOW,
-		      mp_cache_free(jumping, obj));
+			  mp_cache_free(jumping, obj));
 		leaked++;
 		exact(jumping, 0, leaked);
 	}

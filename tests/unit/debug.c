@@ -12,7 +12,7 @@ START_TEST(untouched)
 
 	for (size_t size = 0; size < sizeof(buf); size++) {
 		memset(buf, 0, sizeof(buf));
-		mpp_poison_fill(buf, size, MPP_POISON_FREE);
+		memset(buf, MPP_POISON_FREE, size);
 		ck_assert_uint_eq(mpp_poison_check(buf, size, MPP_POISON_FREE), size);
 		ck_assert_uint_eq(buf[size], 0);
 	}
@@ -25,7 +25,7 @@ START_TEST(touched)
 
 	for (size_t size = 1; size <= sizeof(buf); size += 13)
 		for (size_t at = 0; at < size; at++) {
-			mpp_poison_fill(buf, size, MPP_POISON_FREE);
+			memset(buf, MPP_POISON_FREE, size);
 			buf[at] = MPP_POISON_FREE ^ 0x80;
 			buf[size - 1] ^= at < size - 1 && at % 2 ? 1 : 0;
 			ck_assert_uint_eq(mpp_poison_check(buf, size, MPP_POISON_FREE), at);
