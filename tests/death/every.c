@@ -363,6 +363,12 @@ static void underflow(struct scene *s)
 	put(s, p);
 }
 
+/* No slab's object: a cache has slabs for 4096 bytes however small the chunks are. */
+static bool is_span(const struct scene *s)
+{
+	return s->size > (s->c != NULL ? 4096 : MP_MAX_FIXED_SIZE);
+}
+
 static void write_after_free(struct scene *s)
 {
 	char *p = get(s);
@@ -375,7 +381,7 @@ static void write_after_free(struct scene *s)
 		p = launder(p);
 		p[3] = 0x43;
 	}
-	if (s->size > MP_MAX_FIXED_SIZE) /* a span waits for others */
+	if (is_span(s)) /* it waits for others */
 		(void)mp_reclaim(0);
 	for (int i = 0; i < 3; i++) /* it comes up, and is not handed out */
 		if (get(s) == p && s->bad)
