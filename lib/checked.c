@@ -70,17 +70,11 @@ static void give_up(struct mp_cache *c, const struct mpp_watched *o)
 mpp_inline bool is_whole(struct mp_cache *c, const struct mpp_watched *o, bool was_free,
 			 const char *where, struct mpp_faults *faults)
 {
-	struct mpp_damage d;
-
 	if (!o->w->filled ||
 	    mpp_likely(mpp_watch_is_whole(o->w, o->obj, mpp_watch_asked(o), was_free)))
 		return true;
-	if (faults == NULL)
-		return false;
-	d = mpp_watch_zones(o, false);
-	if (!d.found)
-		d = mpp_watch_poison(o);
-	mpp_find_damage_fault(faults, c, o->obj, &d, where);
+	if (faults != NULL)
+		mpp_find_damage(faults, c, o, where);
 	return false;
 }
 

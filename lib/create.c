@@ -198,6 +198,7 @@ static int refuse_busy(struct mp_cache *c, size_t live)
 
 int mp_cache_destroy(struct mp_cache *c)
 {
+	struct mpp_faults faults;
 	struct mpp_chain chain = { NULL };
 	size_t out, leaked, slabs;
 
@@ -220,9 +221,13 @@ int mp_cache_destroy(struct mp_cache *c)
 	mpp_guard_forget(c);
 	slabs = c->slabs;
 	mpp_cache_strip_all(c, &chain);
+	mpp_faults_init(&faults);
+	for (struct mpp_slab *s = chain.first; s != NULL; s = s->chain)
+		mpp_find_damaged_free(c, s, &faults);
 	slabs -= mpp_cache_retire(c, &chain) / ((size_t)c->g.chunks * MP_CHUNK_SIZE);
 	/* a damaged slab stays behind for ever, and its id with it */
 	mpp_registry_remove(c, slabs == 0);
+	mpp_faults_report(&faults);
 	return 0;
 }
 

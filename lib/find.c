@@ -67,11 +67,29 @@ void mpp_find_show_damage(struct mpp_fault *f, const void *obj, const struct mpp
 	memcpy(f->damage, (const char *)obj + damage->at, n);
 }
 
-void mpp_find_damage_fault(struct mpp_faults *faults, const struct mp_cache *c, const void *obj,
-			   const struct mpp_damage *damage, const char *where)
+void mpp_find_damage(struct mpp_faults *faults, const struct mp_cache *c,
+		     const struct mpp_watched *o, const char *where)
 {
-	struct mpp_fault *f = mpp_cache_fault(faults, damage->kind, c, obj, where);
+	struct mpp_damage d = mpp_watch_zones(o, false);
+	struct mpp_fault *f;
 
-	mpp_find_describe(f, obj);
-	mpp_find_show_damage(f, obj, damage);
+	if (!d.found)
+		d = mpp_watch_poison(o);
+	f = mpp_cache_fault(faults, d.kind, c, o->obj, where);
+	mpp_find_describe(f, o->obj);
+	mpp_find_show_damage(f, o->obj, &d);
+}
+
+void mpp_find_damaged_free(struct mp_cache *c, struct mpp_slab *s, struct mpp_faults *faults)
+{
+	void *chunk = mpp_slab_chunk(s);
+
+	for (uint32_t i = 0; c->watch.filled && i < c->g.capacity; i++) {
+		struct mpp_watched o =
+			mpp_find_numbered(c, chunk, mpp_slab_object(s, &c->g, i), i);
+
+		if (mpp_watch_marked(&o) == MPP_MARK_FREE &&
+		    mpp_unlikely(!mpp_watch_is_whole(o.w, o.obj, mpp_watch_asked(&o), true)))
+			mpp_find_damage(faults, c, &o, "the slab went back to the system");
+	}
 }

@@ -54,10 +54,12 @@ void mpp_find_describe(struct mpp_fault *f, const void *pointer);
 mpp_cold void mpp_find_fault(struct mpp_faults *faults, enum mp_error_kind kind,
 			     const struct mp_cache *c, const void *pointer, const char *where);
 
-/* The same for damaged bytes. */
-mpp_cold void mpp_find_damage_fault(struct mpp_faults *faults, const struct mp_cache *c,
-				    const void *obj, const struct mpp_damage *damage,
-				    const char *where);
+/* What is wrong with the bytes of o, of which something is, as a fault. */
+mpp_cold void mpp_find_damage(struct mpp_faults *faults, const struct mp_cache *c,
+			      const struct mpp_watched *o, const char *where);
+
+/* The free objects of a slab that goes back to the system, unless they are as they were left. */
+void mpp_find_damaged_free(struct mp_cache *c, struct mpp_slab *s, struct mpp_faults *faults);
 
 /* The first, reported at once. */
 mpp_cold void mpp_find_report(enum mp_error_kind kind, const struct mp_cache *c,

@@ -13,6 +13,7 @@
 
 #include "budget.h"
 #include "check.h"
+#include "find.h"
 #include "meta.h"
 #include "spancache.h"
 
@@ -57,10 +58,12 @@ size_t mpp_work_retire(struct mpp_work *work)
 
 	for (; s != NULL; s = next) {
 		struct mpp_chain one = { s };
+		struct mp_cache *c = mpp_registry_get(s->id);
 
 		next = s->chain;
 		s->chain = NULL;
-		bytes += mpp_cache_retire(mpp_registry_get(s->id), &one);
+		mpp_find_damaged_free(c, s, &work->faults);
+		bytes += mpp_cache_retire(c, &one);
 	}
 	return bytes;
 }

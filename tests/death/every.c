@@ -388,6 +388,34 @@ static void write_after_free(struct scene *s)
 			give_up("a damaged object was handed out");
 }
 
+/* The same where the memory goes before it is asked for again. */
+static void write_late(struct scene *s)
+{
+	char *p = get(s);
+
+	put(s, p);
+	if (s->bad) {
+		expect(s, "use-after-free-write", NULL, p);
+		puts("mempool:   damaged bytes at offset 3: 43");
+		fflush(stdout);
+		p = launder(p);
+		p[3] = 0x43;
+	}
+}
+
+static void write_before_reclaim(struct scene *s)
+{
+	write_late(s);
+	(void)mp_reclaim(0);
+}
+
+static void write_before_destroy(struct scene *s)
+{
+	write_late(s);
+	if (mp_cache_destroy(s->c) != 0)
+		give_up("a cache was not destroyed");
+}
+
 /* ---- sizes */
 
 static void size_mismatch(struct scene *s)
@@ -495,6 +523,10 @@ static const struct kind {
 	{ "underflow", underflow, ALL, "FZPU", 0 },
 	{ "write_after_free", write_after_free, ALL, "P", 0 },
 	{ "write_after_free", write_after_free, ALL, "FZPU", 0 },
+	{ "write_before_reclaim", write_before_reclaim, ALL, "P", 0 },
+	{ "write_before_reclaim", write_before_reclaim, ALL, "FZPU", 0 },
+	{ "write_before_destroy", write_before_destroy, CACHE, "P", 0 },
+	{ "write_before_destroy", write_before_destroy, CACHE, "FZPU", 0 },
 	{ "size_mismatch", size_mismatch, GENERAL, "", 0 },
 	{ "size_mismatch", size_mismatch, SPAN, "", 0 },
 	{ "size_mismatch_by_one", size_mismatch_by_one, GENERAL, "Z", 0 },
