@@ -16,6 +16,9 @@
 
 #include <string.h>
 
+#define CUSHION_BYTES (4 * MPP_MIB)	/* most that waves of demand make a cache keep */
+#define PERIOD 256u			/* times that slabs came back, from one look to the next */
+
 struct mpp_fault *mpp_cache_fault(struct mpp_faults *f, enum mp_error_kind kind,
 				  const struct mp_cache *c, const void *pointer,
 				  const char *where)
@@ -202,6 +205,7 @@ unsigned mpp_cache_supply(struct mp_cache *c, uint32_t want, unsigned max,
 	n = supply_from_locked(c, &c->partial, want, max, slabs, faults);
 	if (n == 0)
 		n = supply_from_locked(c, &c->empty, want, max, slabs, faults);
+	c->low = mpp_min(c->low, c->empties);
 	mpp_lock_release(&c->lock);
 	return n;
 }
@@ -222,6 +226,29 @@ static void destruct(const struct mp_cache *c, const struct mpp_slab *s)
 {
 	for (uint32_t i = 0; c->dtor_arg != NULL && i < c->g.capacity; i++)
 		c->dtor_arg(mpp_slab_object(s, &c->g, i), c->arg);
+}
+
+/*
+ * Empties that were given back and are asked for again in the same period had better been
+ * kept: where objects come and go in waves, each wave would make its slabs anew.  What was not
+ * touched in a whole period is needed no more.
+ */
+static void regret_locked(struct mp_cache *c)
+{
+	size_t most = CUSHION_BYTES / ((size_t)c->g.chunks * MP_CHUNK_SIZE);
+
+	if (c->given == 0)
+		return;
+	c->given--;
+	c->cushion = mpp_min(c->cushion + 1, most);
+}
+
+static void end_period_locked(struct mp_cache *c)
+{
+	c->cushion -= mpp_min(c->cushion, c->low);
+	c->low = c->empties;
+	c->given = 0;
+	c->settles = 0;
 }
 
 struct mpp_slab *mpp_cache_grow(struct mp_cache *c)
@@ -247,6 +274,7 @@ struct mpp_slab *mpp_cache_grow(struct mp_cache *c)
 	mpp_lock_acquire(&c->lock);
 	mpp_list_append(&c->all, &s->all);
 	c->slabs++;
+	regret_locked(c);
 	mpp_lock_release(&c->lock);
 	return s;
 }
@@ -256,7 +284,7 @@ static size_t keep_locked(const struct mp_cache *c)
 {
 	if (c->flags & MP_TYPE_STABLE)
 		return SIZE_MAX;
-	return mpp_max(1 + c->slabs / 8, c->keep);
+	return mpp_max(1 + c->slabs / 8, mpp_max(c->keep, c->cushion));
 }
 
 /* Take the oldest empty slab off all lists, into chain; false if there is none, it is looked
@@ -313,7 +341,9 @@ static void settle_one_locked(struct mp_cache *c, struct mpp_slab *s, struct mpp
 static void strip_surplus_locked(struct mp_cache *c, struct mpp_chain *surplus,
 				 struct mpp_faults *faults)
 {
-	while (c->empties > keep_locked(c))
+	if (++c->settles == PERIOD)
+		end_period_locked(c);
+	for (; c->empties > keep_locked(c); c->given++)
 		if (!strip_one_locked(c, surplus, faults))
 			break;
 }
@@ -383,6 +413,7 @@ void mpp_cache_unkeep(struct mp_cache *c)
 void mpp_cache_strip(struct mp_cache *c, struct mpp_chain *chain, struct mpp_faults *faults)
 {
 	mpp_lock_acquire(&c->lock);
+	c->cushion = 0;
 	while (!(c->flags & MP_TYPE_STABLE) && c->empties > c->keep)
 		if (!strip_one_locked(c, chain, faults))
 			break;

@@ -80,6 +80,10 @@ struct mp_cache {
 	size_t slabs;			/* lock:lock */
 	size_t empties;			/* lock:lock */
 	size_t keep;			/* lock:lock, empties that prealloc wants kept */
+	size_t cushion;			/* lock:lock, empties kept since they come and go */
+	size_t low;			/* lock:lock, fewest empties in this period, see cache.c */
+	uint32_t given;			/* lock:lock, empties given back in it, not asked for again */
+	uint32_t settles;		/* lock:lock */
 	_Atomic uint32_t shrinks;	/* atomic: how often asked to shrink */
 	_Atomic uint32_t retiring;	/* atomic: slabs off all lists and not yet given back */
 	uint32_t walks;			/* lock:lock: looks at its slabs; none is given back meanwhile */

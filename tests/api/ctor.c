@@ -328,8 +328,41 @@ START_TEST(destructor_destroys_another)
 }
 END_TEST
 
+static void wave(size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = mp_cache_alloc(c);
+	for (size_t i = 0; i < n; i++)
+		mp_cache_free(c, p[i]);
+	mp_thread_flush();
+}
+
+/* Slabs that come and go in waves are kept, and their objects not made anew; a quiet time later
+ * they are not. */
+START_TEST(waves_are_kept)
+{
+	size_t before, most;
+
+	c = mp_cache_create_args("waves", 4096, &with_both, 0);
+	ck_assert_ptr_nonnull(c);
+	for (unsigned i = 0; i < 20; i++)
+		wave(480);
+	before = made;
+	for (unsigned i = 0; i < 20; i++)
+		wave(480);
+	ck_assert_uint_eq(made, before);
+	most = stats_of(c).slabs_empty;
+	for (unsigned i = 0; i < 2000; i++)
+		wave(2);
+	ck_assert_uint_le(stats_of(c).slabs_empty, 2 + most / 8);
+	ck_assert_int_eq(mp_cache_destroy(c), 0);
+	ck_assert_uint_eq(made, unmade);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
+	tcase_add_test(tc, waves_are_kept);
 	tcase_add_test(tc, destructor_destroys_another);
 	tcase_add_test(tc, counted_exactly);
 	tcase_add_test(tc, once_per_object);
