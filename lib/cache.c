@@ -16,8 +16,8 @@
 
 #include <string.h>
 
-#define CUSHION_BYTES (4 * MPP_MIB)	/* most that waves of demand make a cache keep */
-#define PERIOD 256u			/* times that slabs came back, from one look to the next */
+#define CUSHION_BYTES MPP_MIB	/* most that waves of demand make a cache keep */
+#define PERIOD 256u		/* times that slabs came back, from one look to the next */
 
 struct mpp_fault *mpp_cache_fault(struct mpp_faults *f, enum mp_error_kind kind,
 				  const struct mp_cache *c, const void *pointer,
@@ -414,6 +414,7 @@ void mpp_cache_strip(struct mp_cache *c, struct mpp_chain *chain, struct mpp_fau
 {
 	mpp_lock_acquire(&c->lock);
 	c->cushion = 0;
+	c->given = 0;
 	while (!(c->flags & MP_TYPE_STABLE) && c->empties > c->keep)
 		if (!strip_one_locked(c, chain, faults))
 			break;

@@ -12,6 +12,7 @@
 #include "init.h"
 #include "object.h"
 #include "os.h"
+#include "reclaim.h"
 #include "walk.h"
 
 #include <errno.h>
@@ -223,10 +224,12 @@ int mp_cache_destroy(struct mp_cache *c)
 	mpp_cache_strip_all(c, &chain);
 	mpp_faults_init(&faults);
 	for (struct mpp_slab *s = chain.first; s != NULL; s = s->chain)
-		mpp_find_damaged_free(c, s, &faults);
+		mpp_find_damaged_free(c, s, "mp_cache_destroy", &faults);
 	slabs -= mpp_cache_retire(c, &chain) / ((size_t)c->g.chunks * MP_CHUNK_SIZE);
 	/* a damaged slab stays behind for ever, and its id with it */
 	mpp_registry_remove(c, slabs == 0);
+	for (unsigned i = 0; i < faults.n; i++)
+		faults.v[i].cache = NULL; /* there is none to be used any more */
 	mpp_faults_report(&faults);
 	return 0;
 }
@@ -241,6 +244,9 @@ int mp_cache_prealloc(struct mp_cache *c, size_t n)
 	}
 	if (n > ((size_t)1 << (MPP_ADDRESS_BITS - 1)) / c->g.slot)
 		return -ENOMEM; /* there are not so many addresses */
+	if (mpp_object_prealloc(c, n))
+		return 0;
+	(void)mpp_reclaim(0, true); /* what other caches keep */
 	return mpp_object_prealloc(c, n) ? 0 : -ENOMEM;
 }
 

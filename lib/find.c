@@ -24,6 +24,12 @@ void mpp_find(const void *p, struct mpp_found *found)
 	found->index = mpp_slab_index(found->head, p, &found->cache->g);
 }
 
+static void describe_users(struct mpp_fault *f, const struct mpp_watched *o)
+{
+	mpp_watch_noted(o, MPP_USE_ALLOC, &f->alloced);
+	mpp_watch_noted(o, MPP_USE_FREE, &f->freed);
+}
+
 void mpp_find_describe(struct mpp_fault *f, const void *pointer)
 {
 	struct mpp_found found;
@@ -38,8 +44,7 @@ void mpp_find_describe(struct mpp_fault *f, const void *pointer)
 	if (f->object == NULL)
 		return;
 	mpp_find_watched(found.cache, (void *)(uintptr_t)f->object, &o);
-	mpp_watch_noted(&o, MPP_USE_ALLOC, &f->alloced);
-	mpp_watch_noted(&o, MPP_USE_FREE, &f->freed);
+	describe_users(f, &o);
 }
 
 void mpp_find_fault(struct mpp_faults *faults, enum mp_error_kind kind, const struct mp_cache *c,
@@ -76,11 +81,14 @@ void mpp_find_damage(struct mpp_faults *faults, const struct mp_cache *c,
 	if (!d.found)
 		d = mpp_watch_poison(o);
 	f = mpp_cache_fault(faults, d.kind, c, o->obj, where);
-	mpp_find_describe(f, o->obj);
+	mpp_cache_describe(f, c, o->s, o->obj);
+	describe_users(f, o);
 	mpp_find_show_damage(f, o->obj, &d);
 }
 
-void mpp_find_damaged_free(struct mp_cache *c, struct mpp_slab *s, struct mpp_faults *faults)
+/* None is out: those that are lost, or free and marked live, were told of before. */
+void mpp_find_damaged_free(struct mp_cache *c, struct mpp_slab *s, const char *where,
+			   struct mpp_faults *faults)
 {
 	void *chunk = mpp_slab_chunk(s);
 
@@ -88,8 +96,13 @@ void mpp_find_damaged_free(struct mp_cache *c, struct mpp_slab *s, struct mpp_fa
 		struct mpp_watched o =
 			mpp_find_numbered(c, chunk, mpp_slab_object(s, &c->g, i), i);
 
-		if (mpp_watch_marked(&o) == MPP_MARK_FREE &&
-		    mpp_unlikely(!mpp_watch_is_whole(o.w, o.obj, mpp_watch_asked(&o), true)))
-			mpp_find_damage(faults, c, &o, "the slab went back to the system");
+		enum mpp_mark mark = mpp_watch_marked(&o);
+
+		if (mpp_unlikely(mark == MPP_MARK_LOST || mark == MPP_MARK_LIVE))
+			continue;
+		if (mpp_unlikely(mark != MPP_MARK_FREE))
+			mpp_cache_fault_header(c, s, o.obj, faults);
+		else if (mpp_unlikely(!mpp_watch_is_whole(o.w, o.obj, mpp_watch_asked(&o), true)))
+			mpp_find_damage(faults, c, &o, where);
 	}
 }

@@ -59,7 +59,8 @@ mpp_cold void mpp_find_damage(struct mpp_faults *faults, const struct mp_cache *
 			      const struct mpp_watched *o, const char *where);
 
 /* The free objects of a slab that goes back to the system, unless they are as they were left. */
-void mpp_find_damaged_free(struct mp_cache *c, struct mpp_slab *s, struct mpp_faults *faults);
+void mpp_find_damaged_free(struct mp_cache *c, struct mpp_slab *s, const char *where,
+			   struct mpp_faults *faults);
 
 /* The first, reported at once. */
 mpp_cold void mpp_find_report(enum mp_error_kind kind, const struct mp_cache *c,

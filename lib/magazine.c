@@ -62,7 +62,7 @@ size_t mpp_work_retire(struct mpp_work *work)
 
 		next = s->chain;
 		s->chain = NULL;
-		mpp_find_damaged_free(c, s, &work->faults);
+		mpp_find_damaged_free(c, s, "the return of its slab to the system", &work->faults);
 		bytes += mpp_cache_retire(c, &one);
 	}
 	return bytes;

@@ -346,10 +346,10 @@ START_TEST(waves_are_kept)
 	c = mp_cache_create_args("waves", 4096, &with_both, 0);
 	ck_assert_ptr_nonnull(c);
 	for (unsigned i = 0; i < 20; i++)
-		wave(480);
+		wave(180);
 	before = made;
 	for (unsigned i = 0; i < 20; i++)
-		wave(480);
+		wave(180);
 	ck_assert_uint_eq(made, before);
 	most = stats_of(c).slabs_empty;
 	for (unsigned i = 0; i < 2000; i++)

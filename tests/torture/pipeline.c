@@ -26,14 +26,16 @@
 /*
  * What a thread may hold besides what is live: its magazines, 4 MiB all together;
  * for every cache the slab it takes from, and a share of wholly free ones: an eighth of
- * all and one, which we count as another slab.
+ * all and one, which we count as another slab.  And what makes waves in a cache is kept
+ * for it, a MiB at most.
  */
 #define CACHES_USED 10u
+#define CUSHION T_MIB
 static size_t bound(size_t live, unsigned threads)
 {
 	size_t slabs = (size_t)CACHES_USED * 2 * MP_CHUNK_SIZE;
 
-	return live + live / 4 + threads * (4 * T_MIB + slabs) + 4 * T_MIB;
+	return live + live / 4 + threads * (4 * T_MIB + slabs) + CACHES_USED * CUSHION + 4 * T_MIB;
 }
 
 static _Atomic size_t most;
