@@ -81,14 +81,19 @@ static const size_t sizes[] = { 24, 1000, 5000, 70000 };
 #define ALL (WATCHED * (int)(sizeof(sizes) / sizeof(sizes[0])))
 
 /* A cache, the number i of all combinations; its flags. */
+static void start_with(size_t size, unsigned flags)
+{
+	leaked = 0; /* another round in the same process where there is no fork() */
+	tally_start(&tally);
+	c = mp_cache_create("orders", size, 0, flags, NULL);
+	ck_assert_ptr_nonnull(c);
+}
+
 static unsigned start(int i)
 {
 	unsigned flags = watched[i % WATCHED];
 
-	leaked = 0; /* another round in the same process where there is no fork() */
-	tally_start(&tally);
-	c = mp_cache_create("orders", sizes[i / WATCHED], 0, flags, NULL);
-	ck_assert_ptr_nonnull(c);
+	start_with(sizes[i / WATCHED], flags);
 	return flags;
 }
 
@@ -283,10 +288,7 @@ START_TEST(limited)
 {
 	unsigned flags = _i < WATCHED ? watched[_i] : 0;
 
-	leaked = 0; /* as in start() */
-	tally_start(&tally);
-	c = mp_cache_create("orders", 40, 0, flags, NULL);
-	ck_assert_ptr_nonnull(c);
+	start_with(40, flags);
 	ck_assert_int_eq(mp_cache_set_max(c, 3), 0);
 	for (int i = 0; i < 3; i++)
 		many[i] = object();
