@@ -157,8 +157,8 @@ template <class Ask> inline auto must(Ask ask) -> decltype(ask())
 // Room for the name of a cache, its terminating null byte included.
 constexpr std::size_t name_size = 64;
 
-// The name of T as the compiler writes it, cut to fit, with '_' for each blank: a name
-// is one column of a table.
+// The name of T as the compiler writes it, cut to fit, with '_' for each blank, as a name
+// is one column of a table, and for each comma, which separates names in MEMPOOL_DEBUG.
 template <class T> inline void name_of(char (&text)[name_size]) noexcept
 {
 #if defined(__GNUC__) || defined(__clang__)
@@ -166,7 +166,7 @@ template <class T> inline void name_of(char (&text)[name_size]) noexcept
 	std::size_t n = 0;
 
 	for (from = from ? from + 4 : "?]"; from[0] && from[1] && n < name_size - 1; from++)
-		text[n++] = *from == ' ' ? '_' : *from;
+		text[n++] = *from == ' ' || *from == ',' ? '_' : *from;
 	text[n] = '\0';
 #else
 	std::strcpy(text, "object");
@@ -180,13 +180,18 @@ template <class T> inline void name_of(char (&text)[name_size]) noexcept
 // Throws std::bad_alloc after the new-handler loop.
 MP_NODISCARD inline void *allocate(std::size_t size)
 {
+	if (size > static_cast<std::size_t>(PTRDIFF_MAX))
+		detail::fail_memory();
 	return detail::must(detail::from_general{size});
 }
 
-// Allocate size bytes aligned to align, a power of two up to 1 GiB.  Throws
-// std::bad_alloc after the new-handler loop, and at once for another alignment.
+// Allocate size bytes aligned to align, a power of two up to 1 GiB (256 MiB where pointers
+// have 32 bits).  Throws std::bad_alloc after the new-handler loop, and at once for another
+// alignment.
 MP_NODISCARD inline void *allocate(std::size_t size, std::size_t align)
 {
+	if (size > static_cast<std::size_t>(PTRDIFF_MAX))
+		detail::fail_memory();
 	return detail::must(detail::from_aligned{align, size});
 }
 
@@ -276,10 +281,14 @@ public:
 	// takes any number from n to that.  Throws as allocate().
 	MP_NODISCARD std::allocation_result<T *> allocate_at_least(std::size_t n)
 	{
-		T *p = allocate(n);
-		std::size_t count = mp_good_size(n * sizeof(T)) / sizeof(T);
+		std::size_t count = n;
 
-		return {p, alignof(T) <= detail::natural_align ? count : n};
+		// All of it is asked for: what was not is behind a red zone where there are
+		// some.
+		if (alignof(T) <= detail::natural_align && n <= detail::most<T>())
+			count = mp_good_size(n * sizeof(T)) / sizeof(T);
+		count = count < n || count > detail::most<T>() ? n : count;
+		return {allocate(count), count};
 	}
 #endif
 

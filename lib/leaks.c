@@ -310,7 +310,7 @@ long mp_leak_report(FILE *f)
 	if (!mpp_init())
 		return -ENOMEM;
 	report(&leaks, &t);
-	done = mpp_text_flush(&t);
+	done = mpp_text_flush(&t) && fflush(f) == 0;
 	mpp_faults_report(&leaks.work.faults);
 	return done ? (long)leaks.total : -EIO;
 }

@@ -18,7 +18,7 @@
 #include <errno.h>
 
 /*
- * Room for a cache: of 63 bytes of a name each may become six in JSON, and there are 20 numbers of
+ * Room for a cache: of 63 bytes of a name each may become six in JSON, and there are 21 numbers of
  * at most 20 digits.
  */
 #define TEXT_SIZE 2048u
@@ -26,6 +26,12 @@
 static bool to_file(struct mpp_text *t)
 {
 	return fwrite(t->buf, 1, t->len, t->to) == t->len;
+}
+
+/* Whether all of it arrived, as far as the system says. */
+static int end_file(struct mpp_text *t)
+{
+	return mpp_text_flush(t) && fflush(t->to) == 0 ? 0 : -EIO;
 }
 
 static bool to_descriptor(struct mpp_text *t)
@@ -82,7 +88,7 @@ int mp_slabinfo_print(FILE *f)
 	if (!mpp_init())
 		return -ENOMEM;
 	print_slabinfo(&t);
-	return mpp_text_flush(&t) ? 0 : -EIO;
+	return end_file(&t);
 }
 
 /* ---- JSON */
@@ -121,11 +127,11 @@ static int print_json_cache(struct mp_cache *c, void *arg)
 			   "\"align\": %zu, \"objects_per_slab\": %zu, \"chunks_per_slab\": %zu,",
 		     s.id, s.flags, s.object_size, s.slot_size, s.align, s.objects_per_slab,
 		     s.chunks_per_slab);
-	mpp_text_add(j->t, "\n     \"live\": %zu, \"cached\": %zu, \"free\": %zu, \"capacity\": %zu, "
-			   "\"peak\": %zu, \"max_objects\": %zu, \"slabs\": %zu, "
+	mpp_text_add(j->t, "\n     \"live\": %zu, \"cached\": %zu, \"free\": %zu, \"leaked\": %zu, "
+			   "\"capacity\": %zu, \"peak\": %zu, \"max_objects\": %zu, \"slabs\": %zu, "
 			   "\"slabs_empty\": %zu, \"chunks\": %zu,",
-		     s.live, s.cached, s.free, s.capacity, s.peak, s.max_objects, s.slabs,
-		     s.slabs_empty, s.chunks);
+		     s.live, s.cached, s.free, s.leaked, s.capacity, s.peak, s.max_objects,
+		     s.slabs, s.slabs_empty, s.chunks);
 	mpp_text_add(j->t, "\n     \"bytes_mapped\": %zu, \"bytes_asked\": %zu, \"allocs\": %ju, "
 			   "\"frees\": %ju, \"failed\": %ju}",
 		     s.bytes_mapped, s.bytes_asked, (uintmax_t)s.allocs, (uintmax_t)s.frees,
@@ -160,7 +166,7 @@ int mp_stats_print_json(FILE *f)
 	(void)mpp_text_flush(&t);
 	(void)mpp_registry_tell(print_json_cache, hand_on, &j);
 	mpp_text_add(&t, "\n ]}\n");
-	return mpp_text_flush(&t) ? 0 : -EIO;
+	return end_file(&t);
 }
 
 /* ---- at exit */
