@@ -8,8 +8,9 @@
  * free objects are returned at the child's first slow path, so that a child that
  * only calls exec pays nothing.
  *
- * A slab whose constructor or destructor runs in another thread at that moment is in no
- * list: the child loses that slab, and nothing else.
+ * What another thread has off all lists at that moment the child loses: a slab whose
+ * constructor or destructor runs, pages that are being purged, a region that is being
+ * unmapped; and a span between its free and the lock is counted as live.
  */
 #include "init.h"
 

@@ -588,6 +588,16 @@ bool mpp_large_resize(void *p, void *head, size_t size)
 	return pages < old || extend_span(r, s, pages);
 }
 
+/* A region's pages that were withdrawn are its own still, or what was moved there is. */
+static void publish_again(struct mpp_region *r, size_t bytes)
+{
+	void *base = (void *)mpp_region_base(r);
+
+	/* its leaf is there: it cannot fail */
+	(void)mpp_map_publish(base, bytes / MP_CHUNK_SIZE, MPP_CODE_LARGE);
+	r->rooted = mpp_annotate_root(base, mapping_of(r));
+}
+
 void *mpp_large_move(void *p, void *head, size_t size)
 {
 	struct mpp_region *r, *to;
@@ -599,6 +609,8 @@ void *mpp_large_move(void *p, void *head, size_t size)
 	    bytes >> mpp_os_page_shift() > PAGES_MAX)
 		return NULL;
 	old = mpp_span_bytes(s);
+	if (bytes < old)
+		return NULL;
 	if (!mpp_budget_take(bytes))
 		return NULL;
 	to = map_region(bytes, mpp_region_base(r) % HUGE_PAGE == 0 ? HUGE_PAGE : MP_CHUNK_SIZE, true);
@@ -607,19 +619,18 @@ void *mpp_large_move(void *p, void *head, size_t size)
 		return NULL;
 	}
 	mpp_span_mark(to, 0, to->pages, MPP_SPAN_LIVE);
+	/* both: whoever is given the addresses that are left finds them free of us */
 	mpp_map_withdraw(p, old / MP_CHUNK_SIZE);
+	mpp_map_withdraw((void *)mpp_region_base(to), bytes / MP_CHUNK_SIZE);
 	show_region(r);
-	mpp_annotate_show((void *)mpp_region_base(to), bytes);
+	show_region(to);
 	if (!mpp_os_move(p, old, (void *)mpp_region_base(to), bytes)) {
-		/* its leaf is there: publishing again cannot fail */
-		(void)mpp_map_publish(p, old / MP_CHUNK_SIZE, MPP_CODE_LARGE);
-		mpp_map_withdraw((void *)mpp_region_base(to), bytes / MP_CHUNK_SIZE);
-		show_region(to);
-		(void)mpp_os_unmap((void *)mpp_region_base(to), bytes);
+		publish_again(r, old);
 		retire_region(to);
 		mpp_budget_give(bytes);
 		return NULL;
 	}
+	publish_again(to, bytes);
 	/* acq_rel: as in mpp_large_free; the owner is moving it, nobody else may free it */
 	(void)mpp_cas_acq_rel(&s->state, &was, MPP_SPAN_FREE);
 	mpp_lock_acquire(&lock);

@@ -59,7 +59,8 @@ void mpp_os_want_huge(void *p, size_t size);
 
 /*
  * Move the pages of from to to, both of mpp_os_map(), old of old_size bytes becoming
- * new_size; from is unmapped, to replaced.  False when the system cannot.
+ * new_size, which is no less; from is unmapped, to replaced.  False when the system
+ * cannot: from is as it was, and to is gone.
  */
 bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size);
 

@@ -151,23 +151,57 @@ void mpp_os_want_huge(void *p, size_t size)
 #endif
 }
 
+#if defined(MREMAP_FIXED) && defined(MAP_FIXED_NOREPLACE)
+
+static _Atomic uint32_t cannot_move;	/* atomic: it failed once */
+
+/*
+ * What is at to after a failure is not known.  Linux before 6.17 unmaps it before it finds
+ * that it cannot move, say pages of which the program has locked or advised a part; and
+ * a mapping of another thread may be there since.  To shrink, it would unmap the end before
+ * it fails, so that is not asked of it.  A hole can be told from both, and is
+ * left as one; otherwise the addresses are given up, which happens once.
+ */
+static bool move(void *from, size_t old_size, void *to, size_t new_size)
+{
+	void *probe;
+
+	if (mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED)
+		return true;
+	/* relaxed: others may try once more */
+	mpp_store_relaxed(&cannot_move, 1);
+	probe = mmap(to, new_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		     -1, 0);
+	if (probe != MAP_FAILED) /* at to, or elsewhere if the flag is not known */
+		(void)munmap(probe, new_size);
+	return false;
+}
+
 bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size)
 {
-#ifdef MREMAP_FIXED
 	int saved = errno;
-	bool done = !mpp_os_refused() && mremap(from, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED,
-					 to) != MAP_FAILED;
+	bool done = false;
 
+	/* relaxed: a hint */
+	if (mpp_os_refused() || mpp_load_relaxed(&cannot_move) != 0)
+		(void)mpp_os_unmap(to, new_size);
+	else
+		done = move(from, old_size, to, new_size);
 	errno = saved;
 	return done;
+}
+
 #else
+
+bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size)
+{
 	(void)from;
 	(void)old_size;
-	(void)to;
-	(void)new_size;
+	(void)mpp_os_unmap(to, new_size);
 	return false;
-#endif
 }
+
+#endif
 
 uint64_t mpp_os_entropy(void)
 {

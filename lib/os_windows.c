@@ -245,8 +245,7 @@ bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size)
 {
 	(void)from;
 	(void)old_size;
-	(void)to;
-	(void)new_size;
+	(void)mpp_os_unmap(to, new_size);
 	return false;
 }
 

@@ -102,8 +102,18 @@ static bool stays(size_t have, size_t size)
 	return size <= have && (size > have / 2 || have <= SMALL_STEP);
 }
 
+/* Memory that was to become smaller and for which there is no other: it serves as it is. */
+static noinline void *keep(void *p, size_t have, size_t size, int saved)
+{
+	if (size > have || are_zoned())
+		return NULL;
+	errno = saved;
+	return p;
+}
+
 EXPORT void *realloc(void *p, size_t size)
 {
+	int saved = errno;
 	size_t have;
 	void *to;
 
@@ -116,13 +126,15 @@ EXPORT void *realloc(void *p, size_t size)
 	have = mp_usable_size(p);
 	if (unlikely(have == 0)) /* reported: not live memory of ours */
 		return fail(EINVAL);
-	if (have > MEDIUM_MAX && size > MEDIUM_MAX)
-		return mp_realloc(p, size); /* in place, or by page tables */
+	if (have > MEDIUM_MAX && size > MEDIUM_MAX) {
+		to = mp_realloc(p, size); /* in place, or by page tables */
+		return likely(to != NULL) ? to : keep(p, have, size, saved);
+	}
 	if (stays(have, size))
 		return p;
 	to = malloc(size);
-	if (to == NULL)
-		return NULL;
+	if (unlikely(to == NULL))
+		return keep(p, have, size, saved);
 	memcpy(to, p, have < size ? have : size);
 	mp_free(p);
 	return to;
@@ -139,6 +151,7 @@ EXPORT void *reallocarray(void *p, size_t n, size_t size)
 static void *alloc_aligned(size_t align, size_t size)
 {
 	size_t rounded;
+	void *p;
 
 	if (align <= SMALL_STEP)
 		return malloc(size);
@@ -154,7 +167,10 @@ static void *alloc_aligned(size_t align, size_t size)
 		if (rounded <= MEDIUM_MAX)
 			return malloc(rounded);
 	}
-	return mp_aligned_alloc(align, size);
+	p = mp_aligned_alloc(align, size);
+	if (unlikely(p == NULL))
+		errno = ENOMEM; /* also for an alignment over the library's largest */
+	return p;
 }
 
 EXPORT void *aligned_alloc(size_t align, size_t size)
