@@ -115,6 +115,15 @@ int mp_cache_alloc_bulk(struct mp_cache *c, size_t n, void **objs)
 	return -ENOMEM;
 }
 
+/* What is left to do; reports, so errno is kept. */
+static mpp_noinline void finish_bulk(struct mpp_work *work)
+{
+	int saved = errno;
+
+	mpp_object_finish(work);
+	errno = saved;
+}
+
 /* Makes room for p in the magazine, or finds what is wrong; c is what the caller named. */
 static mpp_noinline void give_one(struct mp_cache *c, void *p, struct mpp_work *work)
 {
@@ -128,15 +137,7 @@ static mpp_noinline void give_one(struct mp_cache *c, void *p, struct mpp_work *
 	else
 		mpp_object_give(c, p, work);
 	if (mpp_unlikely(work->faults.n == MPP_FAULTS_MAX))
-		mpp_faults_report(&work->faults);
-}
-
-static mpp_noinline void finish_bulk(struct mpp_work *work)
-{
-	int saved = errno;
-
-	mpp_object_finish(work);
-	errno = saved;
+		finish_bulk(work);
 }
 
 void mp_cache_free_bulk(struct mp_cache *c, size_t n, void *const *objs)

@@ -33,6 +33,9 @@
 #define mpp_cas_weak_relaxed(p, old, v) \
 	atomic_compare_exchange_weak_explicit((p), (old), (v), memory_order_relaxed, \
 					      memory_order_relaxed)
+#define mpp_cas_weak_release(p, old, v) \
+	atomic_compare_exchange_weak_explicit((p), (old), (v), memory_order_release, \
+					      memory_order_relaxed)
 #define mpp_cas_weak_acq_rel(p, old, v) \
 	atomic_compare_exchange_weak_explicit((p), (old), (v), memory_order_acq_rel, \
 					      memory_order_acquire)

@@ -72,8 +72,14 @@ void mpp_faults_report(struct mpp_faults *f)
 	}
 	f->n = 0;
 	f->lost = 0;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		struct mp_cache *c = f->v[i].cache;
+
+		/* a destructor of the same call may have destroyed it since */
+		if (c != NULL && f->v[i].kind != MP_ERROR_DEAD_CACHE && !mpp_cache_alive(c))
+			f->v[i].cache = NULL;
 		mpp_report(&f->v[i]);
+	}
 }
 
 void mpp_cache_report_dead(const struct mp_cache *c, const char *where)
@@ -387,8 +393,12 @@ size_t mpp_cache_want(struct mp_cache *c, size_t n, size_t *before)
 
 	mpp_lock_acquire(&c->lock);
 	have = c->empties * c->g.capacity;
-	mpp_list_each(l, &c->partial) /* relaxed: frees only raise it */
+	mpp_list_each(l, &c->partial) {
+		if (!mpp_cache_may_follow(c, &c->partial, l, offsetof(struct mpp_slab, link)))
+			break; /* damaged: found when it is taken */
+		/* relaxed: frees only raise it */
 		have += mpp_word_count(mpp_load_relaxed(&slab_at(l)->word));
+	}
 	*before = c->keep;
 	c->keep = mpp_max(c->keep, slabs_for(c, n));
 	mpp_lock_release(&c->lock);
@@ -447,6 +457,17 @@ void mpp_cache_strip_all(struct mp_cache *c, struct mpp_chain *chain)
 	mpp_lock_release(&c->lock);
 }
 
+/* Done with a slab that was retiring.  If its destructor forked, the child counts none. */
+static void unretire(struct mp_cache *c)
+{
+	/* relaxed: a count */
+	uint32_t n = mpp_load_relaxed(&c->retiring);
+
+	/* release: done with the descriptor; pairs with mpp_cache_is_retiring */
+	while (n != 0 && !mpp_cas_weak_release(&c->retiring, &n, n - 1))
+		continue;
+}
+
 size_t mpp_cache_retire(struct mp_cache *c, struct mpp_chain *chain)
 {
 	struct mpp_slab *s = chain->first, *next;
@@ -464,8 +485,7 @@ size_t mpp_cache_retire(struct mp_cache *c, struct mpp_chain *chain)
 		mpp_store_relaxed(&s->word, mpp_word(MPP_SLAB_NONE, 0));
 		mpp_chunk_free(chunk, c->g.chunks);
 		bytes += (size_t)c->g.chunks * MP_CHUNK_SIZE;
-		/* release: done with the descriptor; pairs with mpp_cache_is_retiring */
-		mpp_sub_release(&c->retiring, 1);
+		unretire(c);
 	}
 	chain->first = NULL;
 	return bytes;
@@ -547,5 +567,9 @@ bool mpp_cache_admit(struct mp_cache *c, size_t n)
 void mpp_cache_release(struct mp_cache *c, size_t n)
 {
 	/* relaxed: as in mpp_cache_admit */
-	mpp_sub_relaxed(&c->live, n);
+	size_t live = mpp_load_relaxed(&c->live);
+
+	/* relaxed: as above; the child of a fork in a constructor did not count its object */
+	while (!mpp_cas_weak_relaxed(&c->live, &live, live - mpp_min(n, live)))
+		continue;
 }

@@ -34,7 +34,7 @@ enum mpp_route {
 /* Which allocations are made to fail. */
 struct mpp_fail {
 	_Atomic uint32_t when;	/* atomic: enum mp_fail_when */
-	_Atomic uint64_t n;	/* atomic: see there; not 0 unless NEVER */
+	_Atomic uint64_t n;	/* atomic: see there; 0 only before the first plan */
 	_Atomic uint64_t seed;	/* atomic: of ONE_IN */
 	_Atomic uint64_t seen;	/* atomic: allocations counted */
 };
@@ -58,10 +58,11 @@ struct mp_cache {
 	void (*dtor_arg)(void *obj, void *arg);		/* const: or NULL */
 	void *arg;					/* const */
 	struct mpp_watch watch;	/* const: what is looked at in its objects */
-	bool direct;		/* const: no magazines: limited or huge */
-	bool counted;		/* const: limited: live, allocs and peak are kept exactly */
-	bool tallied;		/* const: allocs are kept exactly */
-	unsigned char route;	/* const: enum mpp_route, who serves it when the hit path does not */
+	/* the next three and the route: lock:lock before the first allocation, const then */
+	bool direct;		/* no magazines: limited or huge */
+	bool counted;		/* limited: live, allocs and peak are kept exactly */
+	bool tallied;		/* allocs are kept exactly */
+	unsigned char route;	/* enum mpp_route, who serves it when the hit path does not */
 	bool builtin;		/* const */
 	size_t guard_rate;	/* const: one allocation in so many is guarded; 0 is none */
 	uint32_t magazine_max;	/* const: most objects a thread's magazine may hold */
@@ -71,6 +72,7 @@ struct mp_cache {
 	char name[MPP_NAME_MAX];	/* const */
 	struct mp_cache *next;		/* lock:registry, in the line of tombstones */
 	uint32_t old_id;		/* lock:registry: the id of a tombstone */
+	uint64_t born;			/* const: its number among all that were created */
 
 	/* slabs */
 	_Alignas(MPP_LINE) struct mpp_lock lock;	/* rank MPP_RANK_CACHE */

@@ -266,7 +266,7 @@ int mp_cache_set_max(struct mp_cache *c, size_t n)
 		return -EBUSY;
 	/* relaxed: as above */
 	mpp_store_relaxed(&c->max_objects, n);
-	mpp_cache_route(c);
+	mpp_cache_reroute(c);
 	return 0;
 }
 
@@ -286,7 +286,7 @@ int mp_cache_set_fail(struct mp_cache *c, enum mp_fail_when when, uint64_t n, ui
 	mpp_fail_set(&c->own_fail, when, n, seed);
 	if (c->fail != &c->own_fail) {
 		c->fail = &c->own_fail;
-		mpp_cache_route(c);
+		mpp_cache_reroute(c);
 	}
 	return 0;
 }

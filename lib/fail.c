@@ -32,7 +32,7 @@ void mpp_fail_set(struct mpp_fail *f, enum mp_fail_when when, uint64_t n, uint64
 	/* relaxed: a plan that is changed while others allocate takes effect some time */
 	mpp_store_relaxed(&f->when, (uint32_t)when);
 	/* relaxed: as above */
-	mpp_store_relaxed(&f->n, n);
+	mpp_store_relaxed(&f->n, n != 0 ? n : 1); /* it is divided by, whenever it is read */
 	/* relaxed: as above */
 	mpp_store_relaxed(&f->seed, seed);
 	/* relaxed: as above */

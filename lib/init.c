@@ -111,6 +111,13 @@ void mpp_cache_route(struct mp_cache *c)
 		mpp_store_relaxed(&c->push_offset, 0);
 }
 
+void mpp_cache_reroute(struct mp_cache *c)
+{
+	mpp_lock_acquire(&c->lock);
+	mpp_cache_route(c);
+	mpp_lock_release(&c->lock);
+}
+
 static void set_geometry(struct mp_cache *c)
 {
 	unsigned letters = letters_of(c);

@@ -37,6 +37,8 @@ struct mp_cache *mpp_cache_make(const struct mpp_cache_spec *spec, int *error);
 
 /* Decide anew who serves a cache that was not used yet. */
 void mpp_cache_route(struct mp_cache *c);
+/* The same for one that others may look at. */
+void mpp_cache_reroute(struct mp_cache *c);
 
 /* Register what protects a fork, see fork.c. */
 void mpp_fork_init(void);

@@ -454,6 +454,11 @@ static bool resize_locked(struct mpp_thread *t, const struct mp_cache *c, struct
 	return true;
 }
 
+static bool is_used(const struct mpp_slot *slot)
+{
+	return capacity_of(slot) != 0 || slot->active != NULL;
+}
+
 /* The i-th slot of a leaf, or without one of those that t has in itself. */
 static struct mpp_slot *slot_in(struct mpp_thread *t, struct mpp_leaf *leaf, unsigned i,
 				struct mpp_side **side)
@@ -472,7 +477,7 @@ static void trim_locked(struct mpp_thread *t, struct mpp_leaf *leaf, unsigned fi
 		struct mpp_side *side;
 		struct mpp_slot *slot = slot_in(t, leaf, i, &side);
 
-		if (capacity_of(slot) != 0 && side->still >= IDLE_LOOKS)
+		if (is_used(slot) && side->still >= IDLE_LOOKS)
 			mpp_magazine_flush_locked(t, mpp_registry_get(first + i), slot, work);
 	}
 }
@@ -653,11 +658,6 @@ void mpp_magazine_flush_locked(struct mpp_thread *t, struct mp_cache *c, struct 
 	account(t, c, 0, capacity);
 }
 
-static bool is_used(const struct mpp_slot *slot)
-{
-	return capacity_of(slot) != 0 || slot->active != NULL;
-}
-
 /* The slot of an id if t has one in use. */
 static struct mpp_slot *used_slot(struct mpp_thread *t, unsigned id)
 {
@@ -702,14 +702,13 @@ static size_t flush_all(struct mpp_thread *t, struct mpp_work *work, bool told)
 	return bytes + mpp_spans_flush(t, &work->faults);
 }
 
-size_t mpp_magazine_flush_all(struct mpp_thread *t)
+size_t mpp_magazine_flush_all(struct mpp_thread *t, struct mpp_work *work)
 {
-	struct mpp_work work;
 	size_t bytes;
 
-	mpp_work_init(&work);
-	bytes = flush_all(t, &work, true);
-	mpp_faults_report(&work.faults);
+	mpp_work_init(work);
+	bytes = flush_all(t, work, true);
+	mpp_faults_report(&work->faults);
 	return bytes;
 }
 

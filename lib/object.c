@@ -30,11 +30,12 @@ static void untake(struct mp_cache *c, size_t n, size_t have, void **objs, struc
 void mpp_object_poll(void)
 {
 	struct mpp_thread *t = mpp_thread_get();
+	struct mpp_work work;
 
 	if (mpp_unlikely(mpp_thread_have_orphans()))
 		mpp_thread_bury_orphans();
 	if (t != &mpp_thread_shared && mpp_unlikely(mpp_thread_must_flush(t)))
-		(void)mpp_magazine_flush_all(t);
+		(void)mpp_magazine_flush_all(t, &work);
 }
 
 /* The same where there is seldom anything to do. */
@@ -68,22 +69,6 @@ static void offer_slab(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot
 	(void)mpp_work_retire(work);
 }
 
-/* Up to want objects straight from slabs, into cells; the slab in between is slot's, if any. */
-static uint32_t take_direct(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
-			    mpp_cell *cells, uint32_t want, struct mpp_work *work)
-{
-	struct mpp_slab *held = NULL;
-	uint32_t got;
-
-	mpp_lock_acquire(&t->lock);
-	got = mpp_take_locked(c, slot != NULL ? &slot->active : &held, cells, want, work);
-	if (held != NULL)
-		mpp_leave_slab_locked(c, held, work);
-	mpp_lock_release(&t->lock);
-	(void)mpp_work_retire(work);
-	return got;
-}
-
 /* Which object comes next is not to be guessed.  Under the lock, so that no fork cuts it. */
 static void shuffle_locked(struct mpp_slot *slot)
 {
@@ -112,6 +97,31 @@ static void obey_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slo
 		return;
 	side->shrinks = shrinks;
 	mpp_magazine_flush_locked(t, c, slot, work);
+}
+
+/*
+ * Up to want objects straight from slabs, into cells.  The slab in between stays slot's, if
+ * any; not one of several chunks where there is no magazine: what is freed in it later
+ * would be lost to other threads.
+ */
+static uint32_t take_direct(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
+			    struct mpp_side *side, mpp_cell *cells, uint32_t want,
+			    struct mpp_work *work)
+{
+	struct mpp_slab *held = NULL, **active = slot != NULL ? &slot->active : &held;
+	uint32_t got;
+
+	mpp_lock_acquire(&t->lock);
+	if (slot != NULL)
+		obey_locked(t, c, slot, side, work);
+	got = mpp_take_locked(c, active, cells, want, work);
+	if (*active != NULL && (slot == NULL || (c->direct && c->g.chunks > 1))) {
+		mpp_leave_slab_locked(c, *active, work);
+		*active = NULL;
+	}
+	mpp_lock_release(&t->lock);
+	(void)mpp_work_retire(work);
+	return got;
 }
 
 static bool refill(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
@@ -180,7 +190,7 @@ static void *take_one(struct mp_cache *c, struct mpp_work *work)
 			if (refill(t, c, slot, side, work))
 				continue;
 		}
-		if (take_direct(t, c, slot, &cell, 1, work) == 1) /* relaxed: our own cell */
+		if (take_direct(t, c, slot, side, &cell, 1, work) == 1) /* relaxed: our own cell */
 			return mpp_load_relaxed(&cell);
 		s = mpp_cache_grow(c);
 		if (s == NULL)
@@ -282,7 +292,8 @@ static size_t take_some(struct mp_cache *c, size_t want, void **objs, struct mpp
 		return got;
 	/* hardened: one by one from the magazine, which is shuffled */
 	if (!(c->watch.letters & MPP_D_HARDENED))
-		got = take_direct(t, c, slot, cells, (uint32_t)mpp_min(want, BATCH), work);
+		got = take_direct(t, c, slot, side, cells,
+				  (uint32_t)mpp_min(want, BATCH), work);
 	for (size_t i = got; i > 0; i--) /* relaxed: our own cells; lowest address first */
 		objs[got - i] = mpp_load_relaxed(&cells[i - 1]);
 	if (got > 0)

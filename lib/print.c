@@ -54,15 +54,19 @@ static int print_slabinfo_line(struct mp_cache *c, void *arg)
 	struct mpp_text *t = *(struct mpp_text **)arg;
 	char name[MPP_NAME_MAX];
 	size_t pages = (size_t)c->g.chunks * MP_CHUNK_SIZE / mpp_min(mpp_os_page(), MP_CHUNK_SIZE);
+	uint32_t limit;
 
 	if (mp_cache_get_stats(c, &s) != 0)
 		return 0;
+	mpp_lock_acquire(&c->lock);
+	limit = c->direct ? 0 : c->magazine_max;
+	mpp_lock_release(&c->lock);
 	/* columns are separated by spaces, names may not hold any */
 	for (size_t i = 0; i < sizeof(name); i++)
 		name[i] = c->name[i] == ' ' || c->name[i] == '\n' ? '_' : c->name[i];
 	mpp_text_add(t, "%-17s %6zu %6zu %6zu %4zu %4zu : tunables %4u %4u %4u : slabdata %6zu %6zu %6zu\n",
 		     name, s.live, s.capacity, s.slot_size, s.objects_per_slab, pages,
-		     c->direct ? 0u : c->magazine_max, c->direct ? 0u : (c->magazine_max + 1) / 2,
+		     limit, limit == 0 ? 0u : (limit + 1) / 2,
 		     0u, s.slabs - s.slabs_empty, s.slabs, s.cached);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "os.h"
 
 #define NAP_MS 500u
+#define RETRY_MS 1000u	/* from an attempt to start a thread that failed to the next */
 
 _Atomic uint32_t mpp_purge_missing;
 
@@ -89,9 +90,19 @@ static bool start_thread(void)
 
 void mpp_purge_start(void)
 {
+	static _Atomic uint64_t failed_at; /* atomic: milliseconds, 0 is never */
+	/* relaxed: a time */
+	uint64_t now = mpp_os_clock_ms(), failed = mpp_load_relaxed(&failed_at);
+
+	if (failed != 0 && now - failed < RETRY_MS)
+		return;
 	/* acquire: nothing to see; who takes the wish away fulfils it, once */
-	if (mpp_swap_acquire(&mpp_purge_missing, 0) != 0)
-		(void)start_thread();
+	if (mpp_swap_acquire(&mpp_purge_missing, 0) == 0 || start_thread())
+		return;
+	/* relaxed: a time */
+	mpp_store_relaxed(&failed_at, now != 0 ? now : 1);
+	/* relaxed: the wish stands */
+	mpp_store_relaxed(&mpp_purge_missing, 1);
 }
 
 bool mpp_purge_set(unsigned ms)

@@ -31,7 +31,7 @@ size_t mpp_reclaim(size_t bytes, bool refused)
 	mpp_thread_bury_orphans();
 	mpp_thread_ask_flush();
 	if (t != &mpp_thread_shared)
-		(void)mpp_magazine_flush_all(t);
+		(void)mpp_magazine_flush_all(t, &work);
 	mpp_spanwatch_flush();
 	mpp_work_init(&work);
 	(void)mpp_registry_each(strip_cache, &work);
@@ -79,9 +79,10 @@ size_t mp_reclaim(size_t bytes)
 void mp_thread_flush(void)
 {
 	struct mpp_thread *t = mpp_init() ? mpp_thread_get() : &mpp_thread_shared;
+	struct mpp_work work;
 
 	if (t != &mpp_thread_shared)
-		(void)mpp_magazine_flush_all(t);
+		(void)mpp_magazine_flush_all(t, &work);
 }
 
 int mp_set_limit(size_t bytes)

@@ -21,6 +21,7 @@ static unsigned count;			/* lock:lock */
 static struct mp_cache *dead_first;	/* lock:lock, tombstones, oldest first */
 static struct mp_cache *dead_last;	/* lock:lock */
 static unsigned dead;			/* lock:lock, how many */
+static uint64_t births;			/* lock:lock, caches created so far */
 
 static struct mp_cache *oldest_dead_locked(void)
 {
@@ -96,6 +97,7 @@ void mpp_registry_add(struct mp_cache *c)
 {
 	mpp_lock_acquire(&lock);
 	count++;
+	c->born = births++;
 	/* release: the descriptor; pairs with mpp_registry_get */
 	mpp_store_release(&mpp_caches[c->old_id], c);
 	/* release: the same, for a descriptor used again, which is known already; pairs

@@ -19,18 +19,19 @@
 
 #include <errno.h>
 
-static void count_slabs(struct mp_cache *c, struct mp_cache_stats *out)
+static void count_slabs(struct mp_cache *c, struct mp_cache_stats *out, bool *tallied)
 {
 	mpp_lock_acquire(&c->lock);
 	out->slabs = c->slabs;
 	out->slabs_empty = c->empties;
+	*tallied = c->tallied;
 	mpp_lock_release(&c->lock);
 	out->capacity = out->slabs * c->g.capacity;
 	out->chunks = out->slabs * c->g.chunks;
 	out->bytes_mapped = out->chunks * MP_CHUNK_SIZE;
 }
 
-static void count_objects(struct mp_cache *c, struct mp_cache_stats *out)
+static void count_objects(struct mp_cache *c, struct mp_cache_stats *out, bool tallied)
 {
 	size_t taken_out, guarded;
 
@@ -45,8 +46,8 @@ static void count_objects(struct mp_cache *c, struct mp_cache_stats *out)
 	/* relaxed: counts, exact when nobody works on the cache */
 	out->peak = mpp_load_relaxed(&c->peak);
 	/* relaxed: as above */
-	out->allocs = c->tallied ? mpp_walk_allocs(c) : mpp_load_relaxed(&c->taken);
-	if (!c->tallied) /* relaxed: as above */
+	out->allocs = tallied ? mpp_walk_allocs(c) : mpp_load_relaxed(&c->taken);
+	if (!tallied) /* relaxed: as above */
 		out->frees = mpp_load_relaxed(&c->returned);
 	else if (out->allocs > out->live) /* an object is out before it is counted */
 		out->frees = out->allocs - out->live;
@@ -58,6 +59,8 @@ static void count_objects(struct mp_cache *c, struct mp_cache_stats *out)
 
 int mp_cache_get_stats(struct mp_cache *c, struct mp_cache_stats *out)
 {
+	bool tallied;
+
 	if (c == NULL || out == NULL || out->struct_size != sizeof(*out) || !mpp_cache_alive(c))
 		return -EINVAL;
 	mpp_thread_bury_orphans();
@@ -71,8 +74,8 @@ int mp_cache_get_stats(struct mp_cache *c, struct mp_cache_stats *out)
 		.flags = c->flags,
 		.id = mpp_cache_id(c),
 	};
-	count_slabs(c, out);
-	count_objects(c, out);
+	count_slabs(c, out, &tallied);
+	count_objects(c, out, tallied);
 	return 0;
 }
 

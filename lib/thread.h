@@ -132,6 +132,13 @@ mpp_inline size_t mpp_slot_count(const struct mpp_slot *slot)
 	return (size_t)(mpp_load_relaxed(&slot->top) - slot->base);
 }
 
+/* The same for who then reads the cells of another thread's magazine. */
+mpp_inline size_t mpp_slot_seen(const struct mpp_slot *slot)
+{
+	/* acquire: the cells; pairs with the release of push (T3) */
+	return (size_t)(mpp_load_acquire(&slot->top) - slot->base);
+}
+
 /*
  * Call fn(t, arg) for every thread's state, with the list's lock and that
  * thread's held.

@@ -108,7 +108,7 @@ static void check_magazine(struct mpp_thread *t, void *arg)
 {
 	struct walk *w = arg;
 	struct mpp_slot *slot = mpp_thread_find_slot(t, w->c);
-	size_t n = slot != NULL ? mpp_slot_count(slot) : 0;
+	size_t n = slot != NULL ? mpp_slot_seen(slot) : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct mpp_watched o;

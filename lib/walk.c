@@ -10,6 +10,7 @@
 #include "walk.h"
 
 #include "check.h"
+#include "chunk.h"
 #include "find.h"
 #include "guard.h"
 #include "init.h"
@@ -101,7 +102,7 @@ static void copy_cached(struct mpp_thread *t, void *arg)
 {
 	struct set *set = arg;
 	struct mpp_slot *slot = mpp_thread_find_slot(t, set->c);
-	size_t n = slot != NULL ? mpp_slot_count(slot) : 0;
+	size_t n = slot != NULL ? mpp_slot_seen(slot) : 0;
 
 	for (size_t i = 0; i < n && set->n < set->max; i++) {
 		/* relaxed: under the lock base stays; the cells as in T3 */
@@ -284,24 +285,34 @@ int mp_cache_for_each(int (*fn)(struct mp_cache *c, void *arg), void *arg)
 	return stop;
 }
 
-static int has_name(struct mp_cache *c, void *arg)
-{
-	const char **name = arg;
+struct named {
+	const char *name;
+	struct mp_cache *oldest;
+	uint64_t born;			/* of that one, which may be gone again */
+};
 
-	if (strncmp(c->name, *name, sizeof(c->name) - 1) != 0)
+static int note_name(struct mp_cache *c, void *arg)
+{
+	struct named *named = arg;
+
+	if (strncmp(c->name, named->name, sizeof(c->name) - 1) != 0)
 		return 0;
-	*name = (const char *)c;
-	return 1;
+	if (named->oldest == NULL || c->born < named->born) {
+		named->oldest = c;
+		named->born = c->born;
+	}
+	return 0;
 }
 
 struct mp_cache *mp_cache_find(const char *name)
 {
-	const char *in_out = name;
+	struct named named = { .name = name, .oldest = NULL };
 
-	if (name != NULL && mpp_init() && mpp_registry_each(has_name, &in_out) == 1)
-		return (struct mp_cache *)(uintptr_t)in_out;
-	errno = name == NULL ? EINVAL : ENOENT;
-	return NULL;
+	if (name != NULL && mpp_init())
+		(void)mpp_registry_each(note_name, &named);
+	if (named.oldest == NULL)
+		errno = name == NULL ? EINVAL : ENOENT;
+	return named.oldest;
 }
 
 /* ---- one pointer */
@@ -316,7 +327,7 @@ static void look_in(struct mpp_thread *t, void *arg)
 {
 	struct look *look = arg;
 	struct mpp_slot *slot = mpp_thread_find_slot(t, look->c);
-	size_t n = slot != NULL ? mpp_slot_count(slot) : 0;
+	size_t n = slot != NULL ? mpp_slot_seen(slot) : 0;
 
 	for (size_t i = 0; i < n && !look->cached; i++) {
 		/* relaxed: as in copy_cached */
@@ -370,24 +381,54 @@ static int large_info(const void *ptr, const struct mpp_found *found, struct mp_
 	return 0;
 }
 
-/* What is noted of an object that is watched. */
-static void tell_watched(struct mp_cache *c, struct mp_object_info *out)
-{
-	struct mpp_watched o;
-	struct mpp_user user;
+/* What the slab says of an object. */
+struct noted {
+	bool is_free;			/* in the slab's bits */
+	struct mpp_user alloced, freed;
+	enum mpp_mark mark;
+	size_t asked;
+};
 
+/*
+ * Look at the slab while it is sure to be mapped: a chunk that is in the owner map is
+ * not free, and to become free takes this lock.  False if it is none, or not any more.
+ */
+static bool look_at_slab(const struct mpp_found *found, const struct mp_object_info *info,
+			 struct noted *noted)
+{
+	struct mpp_slab *s = mpp_slab_of(found->head, &found->cache->g);
+	struct mpp_watched o;
+	bool is_there;
+
+	mpp_chunk_lock();
+	is_there = mpp_map_get(found->head) == found->code &&
+		   mpp_slab_has_magic(s, found->code);
+	if (is_there)
+		noted->is_free = mpp_slab_is_free(s, (uint32_t)info->index);
+	if (is_there && mpp_watch_is_marked(&found->cache->watch)) {
+		mpp_find_watched(found->cache, info->object, &o);
+		mpp_watch_noted(&o, MPP_USE_ALLOC, &noted->alloced);
+		mpp_watch_noted(&o, MPP_USE_FREE, &noted->freed);
+		noted->mark = mpp_watch_marked(&o);
+		noted->asked = mpp_watch_asked(&o);
+	}
+	mpp_chunk_unlock();
+	return is_there;
+}
+
+/* What is noted of an object that is watched. */
+static void tell_watched(const struct mp_cache *c, const struct noted *noted,
+			 struct mp_object_info *out)
+{
 	if (!mpp_watch_is_marked(&c->watch))
 		return;
-	mpp_find_watched(c, out->object, &o);
-	mpp_watch_noted(&o, MPP_USE_ALLOC, &user);
-	tell_user(&user, &out->allocated);
-	mpp_watch_noted(&o, MPP_USE_FREE, &user);
-	tell_user(&user, &out->freed);
-	switch (mpp_watch_marked(&o)) {
+	tell_user(&noted->alloced, &out->allocated);
+	tell_user(&noted->freed, &out->freed);
+	switch (noted->mark) {
 	case MPP_MARK_LIVE:
 		out->state = MP_OBJECT_LIVE;
 		if (c->watch.reach != 0)
-			out->asked = mpp_watch_asked(&o);
+			out->asked = noted->asked;
 		break;
 	case MPP_MARK_LOST:
 		out->state = MP_OBJECT_LOST;
@@ -423,7 +464,7 @@ int mp_object_info(const void *ptr, struct mp_object_info *out)
 {
 	struct mpp_found found;
 	struct look look = { .cached = false };
-	struct mpp_slab *s;
+	struct noted noted = { .is_free = false };
 	size_t offset, first;
 
 	if (out == NULL || out->struct_size != sizeof(*out))
@@ -436,27 +477,28 @@ int mp_object_info(const void *ptr, struct mp_object_info *out)
 		return guarded_info(ptr, out);
 	if (found.cache == NULL)
 		return -ENOENT;
-	s = mpp_slab_of(found.head, &found.cache->g);
 	offset = (uintptr_t)ptr - (uintptr_t)found.head;
 	first = mpp_slab_first(found.head, &found.cache->g);
-	if (!mpp_slab_has_magic(s, found.code) || offset < first)
+	if (offset < first)
 		return -ENOENT;
 	out->index = (offset - first) / found.cache->g.slot;
 	if (out->index >= found.cache->g.capacity)
 		return -ENOENT;
+	out->object = mpp_at(found.head, first + out->index * found.cache->g.slot);
+	if (!look_at_slab(&found, out, &noted))
+		return -ENOENT;
 	out->cache = found.cache;
 	out->cache_name = found.cache->name;
-	out->object = mpp_slab_object(s, &found.cache->g, out->index);
 	out->object_size = out->asked = found.cache->size;
 	out->offset = (uintptr_t)ptr - (uintptr_t)out->object;
 	out->slab = found.head;
 	out->state = MP_OBJECT_FREE;
-	if (!mpp_slab_is_free(s, (uint32_t)out->index)) {
+	if (!noted.is_free) {
 		look.c = found.cache;
 		look.obj = (uintptr_t)out->object;
 		mpp_thread_each(look_in, &look);
 		out->state = look.cached ? MP_OBJECT_CACHED : MP_OBJECT_LIVE;
 	}
-	tell_watched(found.cache, out);
+	tell_watched(found.cache, &noted, out);
 	return 0;
 }

@@ -129,6 +129,31 @@ START_TEST(args_given)
 }
 END_TEST
 
+/* A number that is used again is lower, and no older. */
+START_TEST(oldest_of_a_name)
+{
+	enum { OTHERS = 70 };
+	struct mp_cache *others[OTHERS], *a, *b = NULL;
+	struct mp_cache_stats s = { .struct_size = sizeof(s) };
+	unsigned id;
+
+	for (int i = 0; i < OTHERS; i++)
+		ck_assert_ptr_nonnull(others[i] = mp_cache_create("other", 16, 0, 0, NULL));
+	a = mp_cache_create("orders", 16, 0, 0, NULL);
+	ck_assert_int_eq(mp_cache_get_stats(a, &s), 0);
+	id = s.id;
+	for (int i = 0; i < OTHERS; i++)
+		ck_assert_int_eq(mp_cache_destroy(others[i]), 0);
+	b = mp_cache_create("orders", 16, 0, 0, NULL);
+	ck_assert_int_eq(mp_cache_get_stats(b, &s), 0);
+	ck_assert_uint_lt(s.id, id);
+	ck_assert_ptr_eq(mp_cache_find("orders"), a);
+	ck_assert_int_eq(mp_cache_destroy(a), 0);
+	ck_assert_ptr_eq(mp_cache_find("orders"), b);
+	ck_assert_int_eq(mp_cache_destroy(b), 0);
+}
+END_TEST
+
 START_TEST(names)
 {
 	char name[200], *copy;
@@ -334,6 +359,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, no_cache);
 	tcase_add_test(tc, args_given);
 	tcase_add_test(tc, names);
+	tcase_add_test(tc, oldest_of_a_name);
 	tcase_add_test(tc, sizes);
 	tcase_add_test(tc, alignments);
 	tcase_add_test(tc, small_alignment);

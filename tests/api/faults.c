@@ -476,7 +476,7 @@ static enum mp_error_action change_errno(const struct mp_error *e, void *arg)
 
 START_TEST(errno_kept)
 {
-	void *p[8], *bad = address(0x1234560), *large[4];
+	void *p[8], *bad = address(0x1234560), *large[4], *many[20];
 	unsigned reports = 0;
 
 	setup();
@@ -510,6 +510,11 @@ START_TEST(errno_kept)
 	mp_cache_free_bulk(NULL, 1, &bad);
 	ck_assert_int_eq(errno, ERANGE);
 	ck_assert_uint_eq(reports, 6);
+	for (int i = 0; i < 20; i++)
+		many[i] = bad;
+	mp_cache_free_bulk(c, 20, many); /* more than are gathered */
+	ck_assert_int_eq(errno, ERANGE);
+	ck_assert_uint_eq(reports, 26);
 }
 END_TEST
 

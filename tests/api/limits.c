@@ -279,6 +279,32 @@ START_TEST(prealloc_refused)
 }
 END_TEST
 
+/* An object of several chunks that a thread has freed is no longer with it. */
+static void *take_and_free(void *arg)
+{
+	mp_cache_free(arg, mp_cache_alloc(arg));
+	pthread_barrier_wait(&wanted);
+	pthread_barrier_wait(&wanted);
+	return NULL;
+}
+
+START_TEST(wide_slabs_are_not_held)
+{
+	pthread_t t;
+
+	c = mp_cache_create("wide", _i == 0 ? 5000000 : 3 * MP_CHUNK_SIZE, 0, 0, NULL);
+	ck_assert_int_eq(mp_cache_set_max(c, 4), 0);
+	ck_assert_int_eq(pthread_barrier_init(&wanted, NULL, 2), 0);
+	ck_assert_int_eq(pthread_create(&t, NULL, take_and_free, c), 0);
+	pthread_barrier_wait(&wanted);
+	ck_assert_int_eq(mp_cache_shrink(c), 0);
+	check_cache(c, 0);
+	pthread_barrier_wait(&wanted);
+	ck_assert_int_eq(pthread_join(t, NULL), 0);
+	ck_assert_int_eq(mp_cache_destroy(c), 0);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, exact);
@@ -290,6 +316,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, bytes);
 	tcase_add_test(tc, below_what_is_in_use);
 	tcase_add_test(tc, prealloc_refused);
+	tcase_add_loop_test(tc, wide_slabs_are_not_held, 0, 2);
 }
 
 int main(void)

@@ -197,6 +197,35 @@ static void *try(struct mp_cache *c)
 	return p;
 }
 
+static struct mp_cache *changing;
+static _Atomic bool changed_enough;
+
+static void *allocate_meanwhile(void *arg)
+{
+	while (!changed_enough)
+		mp_cache_free(changing, mp_cache_alloc(changing));
+	return arg;
+}
+
+/* A plan is changed while others allocate: each is refused by the one or the other. */
+START_TEST(set_fail_meanwhile)
+{
+	pthread_t t;
+	int refused = 0;
+
+	changing = mp_cache_create("changing", 48, 0, 0, NULL);
+	ck_assert_int_eq(mp_cache_set_fail(changing, MP_FAIL_NEVER, 0, 0), 0);
+	ck_assert_int_eq(pthread_create(&t, NULL, allocate_meanwhile, NULL), 0);
+	for (int i = 0; i < 2000000; i++) /* a few instructions are hit seldom */
+		refused |= mp_cache_set_fail(changing, MP_FAIL_EVERY, 10, 0) |
+			   mp_cache_set_fail(changing, MP_FAIL_NEVER, 0, 0);
+	changed_enough = true;
+	ck_assert_int_eq(refused, 0);
+	ck_assert_int_eq(pthread_join(t, NULL), 0);
+	ck_assert_int_eq(mp_cache_destroy(changing), 0);
+}
+END_TEST
+
 START_TEST(set_fail)
 {
 	struct mp_cache *c = mp_cache_create("failing", 48, 0, 0, NULL);
@@ -294,6 +323,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, hardened_race);
 	tcase_add_test(tc, hardened_order);
 	tcase_add_test(tc, set_fail);
+	tcase_add_test(tc, set_fail_meanwhile);
 	tcase_add_test(tc, fail_by_environment);
 }
 

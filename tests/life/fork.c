@@ -280,12 +280,76 @@ START_TEST(from_a_fresh_thread)
 }
 END_TEST
 
+/* ---- from inside a call of the library */
+
+static pid_t child = -1;
+static bool fork_now;
+
+static void fork_once(void *obj, void *arg)
+{
+	(void)obj;
+	(void)arg;
+	if (!fork_now)
+		return;
+	fork_now = false;
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0)
+		alarm(60);
+}
+
+static void end_of_child(void)
+{
+	int status = -1;
+
+	if (child == 0)
+		_exit(0);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x",
+		      (unsigned)status);
+}
+
+START_TEST(in_a_destructor)
+{
+	struct mp_cache_args args = { .struct_size = sizeof(args), .dtor = fork_once };
+	struct mp_cache *c = mp_cache_create_args("forks", 1000, &args, 0);
+
+	mp_cache_free(c, mp_cache_alloc(c));
+	fork_now = true;
+	(void)mp_cache_shrink(c);
+	ck_assert_int_ge(child, 0);
+	need(mp_cache_destroy(c) == 0, 2);
+	end_of_child();
+}
+END_TEST
+
+START_TEST(in_a_constructor)
+{
+	struct mp_cache_args args = { .struct_size = sizeof(args), .ctor = fork_once,
+				      .max_objects = 3 };
+	struct mp_cache *c = mp_cache_create_args("forks", 1000, &args, 0);
+	void *p[3];
+
+	fork_now = true;
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 3; i++)
+			need((p[i] = mp_cache_alloc(c)) != NULL, 2);
+		for (int i = 0; i < 3; i++)
+			mp_cache_free(c, p[i]);
+	}
+	need(mp_cache_destroy(c) == 0, 3);
+	end_of_child();
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_set_timeout(tc, 10 * SUITE_SECONDS);
 	tcase_add_test(tc, from_a_busy_process);
 	tcase_add_test(tc, orphans);
 	tcase_add_test(tc, from_a_fresh_thread);
+	tcase_add_test(tc, in_a_destructor);
+	tcase_add_test(tc, in_a_constructor);
 }
 
 int main(void)
