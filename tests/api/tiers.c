@@ -216,7 +216,7 @@ START_TEST(set_fail_meanwhile)
 	changing = mp_cache_create("changing", 48, 0, 0, NULL);
 	ck_assert_int_eq(mp_cache_set_fail(changing, MP_FAIL_NEVER, 0, 0), 0);
 	ck_assert_int_eq(pthread_create(&t, NULL, allocate_meanwhile, NULL), 0);
-	for (int i = 0; i < 2000000; i++) /* a few instructions are hit seldom */
+	for (int i = 0; i < 1000000; i++) /* a few instructions are hit seldom */
 		refused |= mp_cache_set_fail(changing, MP_FAIL_EVERY, 10, 0) |
 			   mp_cache_set_fail(changing, MP_FAIL_NEVER, 0, 0);
 	changed_enough = true;
