@@ -16,6 +16,7 @@
 #include "os.h"
 #include "purge.h"
 #include "reclaim.h"
+#include "room.h"
 #include "span.h"
 #include "spancache.h"
 #include "spanwatch.h"
@@ -31,9 +32,13 @@ static void *fail(int error)
 
 static void *large_try(size_t size, size_t align, bool *zeroed)
 {
-	if (mpp_unlikely(mpp_spanwatch_letters != 0))
-		return mpp_spanwatch_alloc(size, align, zeroed);
-	return mpp_large_alloc(size, align, zeroed);
+	void *p = mpp_unlikely(mpp_spanwatch_letters != 0) ?
+			  mpp_spanwatch_alloc(size, align, zeroed) :
+			  mpp_large_alloc(size, align, zeroed);
+
+	if (p != NULL)
+		mpp_room_make();
+	return p;
 }
 
 static void *large_new(size_t size, size_t align, bool *zeroed)
@@ -498,13 +503,19 @@ void mp_free_aligned_sized(void *p, size_t align, size_t size)
 /* Where it is, or moved by page tables; NULL if it must be copied. */
 static void *resize_large(void *p, const struct mpp_found *found, size_t size)
 {
+	void *to;
+
 	if ((mpp_annotate_tools | mpp_spanwatch_letters) != 0) /* a stale pointer is to be seen */
 		return size == large_usable(p, found->head) ? p : NULL;
 	if (size <= MP_MAX_FIXED_SIZE)
 		return NULL;
 	if (mpp_large_resize(p, found->head, mp_good_size(size)))
-		return p;
-	return mpp_large_move(p, found->head, size);
+		to = p;
+	else
+		to = mpp_large_move(p, found->head, size);
+	if (to != NULL)
+		mpp_room_make();
+	return to;
 }
 
 /* Whether an object of have bytes is the one for size. */

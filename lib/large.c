@@ -417,6 +417,21 @@ static void *alloc_single(size_t bytes, size_t align, bool *zeroed)
 	return (void *)mpp_region_base(r);
 }
 
+/* One of several in a region. */
+static void *alloc_part(size_t bytes, size_t align, bool *zeroed)
+{
+	void *p;
+
+	if (!mpp_budget_take(bytes))
+		return NULL;
+	do
+		p = carve(bytes / mpp_os_page(), align, zeroed);
+	while (p == NULL && add_region());
+	if (p == NULL)
+		mpp_budget_give(bytes);
+	return p;
+}
+
 size_t mpp_large_round(size_t bytes)
 {
 	/* over that a span has a region, and the granules of the map, to itself */
@@ -426,21 +441,12 @@ size_t mpp_large_round(size_t bytes)
 void *mpp_large_alloc(size_t size, size_t align, bool *zeroed)
 {
 	size_t bytes = mpp_round_up(size, mpp_os_page());
-	void *p;
 
 	align = mpp_max(align, mpp_os_page());
 	if (bytes < size || bytes > SIZE_MAX / 2 || bytes >> mpp_os_page_shift() > PAGES_MAX)
 		return NULL;
-	if (bytes > REGION / 2 || align > REGION / 4)
-		return alloc_single(bytes, align, zeroed);
-	if (!mpp_budget_take(bytes))
-		return NULL;
-	do
-		p = carve(bytes / mpp_os_page(), align, zeroed);
-	while (p == NULL && add_region());
-	if (p == NULL)
-		mpp_budget_give(bytes);
-	return p;
+	return bytes > REGION / 2 || align > REGION / 4 ? alloc_single(bytes, align, zeroed) :
+							  alloc_part(bytes, align, zeroed);
 }
 
 /* ---- free and the rest */

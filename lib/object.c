@@ -17,6 +17,7 @@
 #include "fast.h"
 #include "guard.h"
 #include "os.h"
+#include "room.h"
 
 #include <errno.h>
 #include <string.h>
@@ -173,6 +174,16 @@ static bool pop(struct mpp_thread *t, const struct mp_cache *c, struct mpp_slot 
 	return got;
 }
 
+/* A slab more, ACTIVE and the caller's, or NULL; under a limit room is made for it. */
+static struct mpp_slab *grow(struct mp_cache *c)
+{
+	struct mpp_slab *s = mpp_cache_grow(c);
+
+	if (s != NULL)
+		mpp_room_make();
+	return s;
+}
+
 /* One object, without regard to limits and poison. */
 static void *take_one(struct mp_cache *c, struct mpp_work *work)
 {
@@ -192,7 +203,7 @@ static void *take_one(struct mp_cache *c, struct mpp_work *work)
 		}
 		if (take_direct(t, c, slot, side, &cell, 1, work) == 1) /* relaxed: our own cell */
 			return mpp_load_relaxed(&cell);
-		s = mpp_cache_grow(c);
+		s = grow(c);
 		if (s == NULL)
 			return NULL;
 		offer_slab(t, c, slot, s, work);
@@ -593,7 +604,7 @@ bool mpp_object_prealloc(struct mp_cache *c, size_t n)
 	struct mpp_work work;
 
 	mpp_work_init(&work);
-	for (; have < n && (s = mpp_cache_grow(c)) != NULL; have += c->g.capacity)
+	for (; have < n && (s = grow(c)) != NULL; have += c->g.capacity)
 		offer_slab(&mpp_thread_shared, c, NULL, s, &work);
 	if (have < n) { /* others may need what it got */
 		mpp_cache_unwant(c, n, before);

@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 static struct mp_cache *c;
-static void *p[20000];
+static void *p[20000], *objects[24000];
 
 START_TEST(exact)
 {
@@ -242,6 +242,41 @@ START_TEST(bytes)
 }
 END_TEST
 
+/* Pages that are kept make room for what is in use: together they are no more. */
+START_TEST(kept_pages_count)
+{
+	enum { SPANS = 60, SIZE = 400000, OBJECTS = sizeof(objects) / sizeof(objects[0]) };
+	struct mp_stats s;
+	size_t limit;
+
+	c = mp_cache_create("bytes", 1000, 0, 0, NULL);
+	(void)mp_reclaim(0);
+	limit = in_use() + (size_t)32 * 1024 * 1024;
+	ck_assert_int_eq(mp_set_limit(limit), 0);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < SPANS; i++) {
+			ck_assert_ptr_nonnull(p[i] = mp_alloc(SIZE));
+			memset(p[i], 1, SIZE);
+			s = stats_of_all();
+			ck_assert_uint_le(in_use() + s.bytes_kept, limit);
+		}
+		for (int i = 0; i < SPANS; i++)
+			mp_free(p[i]);
+		for (int i = 0; i < OBJECTS; i++) {
+			ck_assert_ptr_nonnull(objects[i] = mp_cache_alloc(c));
+			memset(objects[i], 1, 1000);
+		}
+		s = stats_of_all();
+		ck_assert_uint_le(in_use() + s.bytes_kept, limit);
+		for (int i = 0; i < OBJECTS; i++)
+			mp_cache_free(c, objects[i]);
+		(void)mp_cache_shrink(c);
+	}
+	ck_assert_int_eq(mp_set_limit(0), 0);
+	check_cache(c, 0);
+}
+END_TEST
+
 START_TEST(below_what_is_in_use)
 {
 	size_t some = (size_t)MP_MAX_FIXED_SIZE * 64;
@@ -314,6 +349,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, never_more);
 	tcase_add_test(tc, never_fewer);
 	tcase_add_test(tc, bytes);
+	tcase_add_test(tc, kept_pages_count);
 	tcase_add_test(tc, below_what_is_in_use);
 	tcase_add_test(tc, prealloc_refused);
 	tcase_add_loop_test(tc, wide_slabs_are_not_held, 0, 2);
