@@ -240,13 +240,20 @@ static uint64_t ripe_locked(const struct region *r, uint64_t now, unsigned age)
 	return now - r->freed_at >= age ? r->dirty : 0;
 }
 
-/* Drop the pages of the chunks in mask, which are neither free nor in use meanwhile. */
-static size_t purge_chunks(const struct region *r, uint64_t mask)
+/*
+ * Drop the pages of the chunks in mask, which are neither free nor in use meanwhile.  In *left
+ * are those that the system refused to drop.
+ */
+static size_t purge_chunks(const struct region *r, uint64_t mask, uint64_t *left)
 {
 	size_t done = 0;
 
-	if (is_large(r))
-		return mpp_os_purge(r->base, r->size) ? r->size : 0;
+	*left = 0;
+	if (is_large(r)) {
+		done = mpp_os_purge(r->base, r->size) ? r->size : 0;
+		*left = done != 0 ? 0 : mask;
+		return done;
+	}
 	while (mask != 0) {
 		unsigned from = (unsigned)mpp_find_run(mask, 1), n = 1;
 
@@ -254,6 +261,8 @@ static size_t purge_chunks(const struct region *r, uint64_t mask)
 			n++;
 		if (mpp_os_purge(r->base + (size_t)from * MP_CHUNK_SIZE, n * (size_t)MP_CHUNK_SIZE))
 			done += n * (size_t)MP_CHUNK_SIZE;
+		else
+			*left |= mpp_low_bits64(n) << from;
 		mask &= ~(mpp_low_bits64(n) << from);
 	}
 	return done;
@@ -268,7 +277,7 @@ static size_t purge_locked(size_t bytes, unsigned age)
 	while (l != &all && done < bytes) {
 		struct region *r = mpp_container(l, struct region, all);
 		/* each time anew: others free while the lock is let go */
-		uint64_t mask = ripe_locked(r, mpp_os_clock_ms(), age);
+		uint64_t mask = ripe_locked(r, mpp_os_clock_ms(), age), left;
 
 		if (mask != 0) {
 			size_t mark = high; /* what is purged is not in use */
@@ -276,10 +285,12 @@ static size_t purge_locked(size_t bytes, unsigned age)
 			take_locked(r, mask);
 			high = mark;
 			mpp_lock_release(&lock);
-			done += purge_chunks(r, mask);
+			done += purge_chunks(r, mask, &left);
 			mpp_lock_acquire(&lock);
 			in_use -= bytes_of(r, mask);
+			kept += bytes_of(r, left);
 			r->free |= mask;
+			r->dirty |= left;
 			place_locked(r);
 		}
 		l = l->next; /* a region not wholly free did not leave the list */

@@ -611,8 +611,8 @@ void *mpp_large_move(void *p, void *head, size_t size)
 	size_t old, bytes = mpp_round_up(size, mpp_max(MP_CHUNK_SIZE, mpp_os_page()));
 	uint32_t was = MPP_SPAN_LIVE;
 
-	if (s == NULL || !mpp_region_is_single(r) || bytes < size || bytes <= REGION / 2 ||
-	    bytes >> mpp_os_page_shift() > PAGES_MAX)
+	if (!mpp_os_can_move() || s == NULL || !mpp_region_is_single(r) || bytes < size ||
+	    bytes <= REGION / 2 || bytes >> mpp_os_page_shift() > PAGES_MAX)
 		return NULL;
 	old = mpp_span_bytes(s);
 	if (bytes < old)

@@ -57,6 +57,9 @@ bool mpp_os_purge(void *p, size_t size);
 /* Ask for large pages in this range, where there are any. */
 void mpp_os_want_huge(void *p, size_t size);
 
+/* Whether there is any use in the next call. */
+bool mpp_os_can_move(void);
+
 /*
  * Move the pages of from to to, both of mpp_os_map(), old of old_size bytes becoming
  * new_size, which is no less; from is unmapped, to replaced.  False when the system
@@ -144,6 +147,8 @@ bool mpp_os_thread_start(void *(*fn)(void *arg), void *arg);
  */
 bool mpp_os_thread_init(void (*at_exit)(void *value));
 bool mpp_os_thread_arm(void *value);
+/* What was armed in this thread though its thread-local variables began anew, or NULL. */
+void *mpp_os_thread_armed(void);
 
 /* Around fork(): prepare before, then one of the others in parent and child. */
 void mpp_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));

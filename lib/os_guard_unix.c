@@ -44,8 +44,13 @@ static void set_default(int number)
 static void take_default(int number, const siginfo_t *info)
 {
 	set_default(number);
+#if defined(__APPLE__) /* the code of one that was sent is that of a fault (xnu, sendsig()) */
+	(void)info;
+	(void)raise(number);
+#else
 	if (info->si_code <= 0) /* sent by a program: the fault does not come again */
 		(void)raise(number);
+#endif
 }
 
 static void handle(int number, siginfo_t *info, void *context)

@@ -177,13 +177,18 @@ static bool move(void *from, size_t old_size, void *to, size_t new_size)
 	return false;
 }
 
+bool mpp_os_can_move(void)
+{
+	/* relaxed: a hint */
+	return mpp_load_relaxed(&cannot_move) == 0;
+}
+
 bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size)
 {
 	int saved = errno;
 	bool done = false;
 
-	/* relaxed: a hint */
-	if (mpp_os_refused() || mpp_load_relaxed(&cannot_move) != 0)
+	if (mpp_os_refused())
 		(void)mpp_os_unmap(to, new_size);
 	else
 		done = move(from, old_size, to, new_size);
@@ -192,6 +197,11 @@ bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size)
 }
 
 #else
+
+bool mpp_os_can_move(void)
+{
+	return false;
+}
 
 bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size)
 {
@@ -387,6 +397,11 @@ bool mpp_os_thread_start(void *(*fn)(void *arg), void *arg)
 
 static pthread_key_t exit_key;
 static bool have_key;
+
+void *mpp_os_thread_armed(void)
+{
+	return have_key ? pthread_getspecific(exit_key) : NULL;
+}
 
 #if defined(__APPLE__)
 

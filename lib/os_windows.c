@@ -196,42 +196,56 @@ bool mpp_os_protect(void *p, size_t size, bool open)
 #define PURGE_PIECE (64 * MPP_KIB)
 #define COMMIT_TRIES 10000
 
+static void *commit(void *p, size_t size)
+{
+	return VirtualAlloc(p, size, p != NULL ? MEM_COMMIT : MEM_COMMIT | MEM_RESERVE,
+			    PAGE_READWRITE);
+}
+
 /*
- * What was decommitted is committed again: others may have used up the system's
- * limit since, then this waits, some seconds.  There is no way back from here.
+ * What was decommitted is committed again.  Others may have used up the system's limit since:
+ * then it has what *spare was, and if they were faster there too, this waits, some
+ * seconds.  There is no way back from here.
  */
-static void commit_again(void *p, size_t size)
+static void commit_again(void *p, size_t size, void **spare)
 {
 	static const char text[] = "mempool: no memory to commit pages again that were purged\n";
 
 	for (int i = 0; i < COMMIT_TRIES; i++) {
-		if (VirtualAlloc(p, size, MEM_COMMIT, PAGE_READWRITE) != NULL)
+		if (commit(p, size) != NULL)
 			return;
-		Sleep(1);
+		if (*spare != NULL)
+			VirtualFree(*spare, 0, MEM_RELEASE);
+		else
+			Sleep(1);
+		*spare = NULL;
 	}
 	mpp_os_write(2, text, sizeof(text) - 1);
 	mpp_os_abort();
 }
 
 /*
- * Decommitted and committed, in pieces, so that little is at stake at a time.  MEM_RESET
- * and DiscardVirtualMemory() would not do: the contents are undefined then (reference:
- * VirtualAlloc), not zero.
+ * Decommitted and committed, in pieces, so that little is at stake at a time, and only while
+ * one is spare.  MEM_RESET and DiscardVirtualMemory() would not do: the contents are undefined
+ * then (reference: VirtualAlloc), not zero.
  */
 bool mpp_os_purge(void *p, size_t size)
 {
 	struct errors e = errors_save();
-	bool done = !mpp_os_refused();
+	void *spare = mpp_os_refused() ? NULL : commit(NULL, PURGE_PIECE);
+	size_t at;
 
-	for (size_t at = 0; done && at < size; at += PURGE_PIECE) {
+	for (at = 0; spare != NULL && at < size; at += PURGE_PIECE) {
 		size_t piece = mpp_min(size - at, PURGE_PIECE);
 
-		done = VirtualFree(mpp_at(p, at), piece, MEM_DECOMMIT) != 0;
-		if (done)
-			commit_again(mpp_at(p, at), piece);
+		if (!VirtualFree(mpp_at(p, at), piece, MEM_DECOMMIT))
+			break;
+		commit_again(mpp_at(p, at), piece, &spare);
 	}
+	if (spare != NULL)
+		VirtualFree(spare, 0, MEM_RELEASE);
 	errors_restore(e);
-	return done;
+	return at >= size;
 }
 
 /* Large pages take a privilege, and cannot be asked for afterwards. */
@@ -239,6 +253,11 @@ void mpp_os_want_huge(void *p, size_t size)
 {
 	(void)p;
 	(void)size;
+}
+
+bool mpp_os_can_move(void)
+{
+	return false;
 }
 
 bool mpp_os_move(void *from, size_t old_size, void *to, size_t new_size)
@@ -412,6 +431,7 @@ void mpp_os_wake(_Atomic uint32_t *word)
 
 void mpp_os_yield(void)
 {
+	end_if_shut_down(3); /* who is waited for may be gone */
 	SwitchToThread();
 }
 
@@ -466,15 +486,16 @@ static void (*exit_hook)(void *value);
  */
 static void NTAPI at_thread_end(void *module, DWORD reason, void *reserved)
 {
-	struct errors e = errors_save();
 	void *value = mpp_own(armed);
+	struct errors e;
 
 	(void)module;
 	(void)reserved;
-	if (reason == DLL_THREAD_DETACH && value != NULL) {
-		mpp_own(armed) = NULL;
-		exit_hook(value);
-	}
+	if (reason != DLL_THREAD_DETACH || value == NULL)
+		return; /* no errno either: it may be gone, and be made anew for nobody */
+	e = errors_save();
+	mpp_own(armed) = NULL;
+	exit_hook(value);
 	errors_restore(e);
 }
 
@@ -509,6 +530,11 @@ bool mpp_os_thread_arm(void *value)
 		return false;
 	mpp_own(armed) = value;
 	return true;
+}
+
+void *mpp_os_thread_armed(void)
+{
+	return NULL; /* what is armed is such a variable */
 }
 
 void mpp_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))

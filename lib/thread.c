@@ -82,6 +82,11 @@ static mpp_cold struct mpp_thread *attach(void)
 
 	if (mpp_self == &mpp_thread_gone)
 		return &mpp_thread_shared;
+	t = mpp_os_thread_armed();
+	if (t != NULL) { /* macOS: a destructor of another key runs first */
+		mpp_self = t;
+		return t;
+	}
 	t = take_unused();
 	if (t == NULL) {
 		t = mpp_meta_alloc(sizeof(*t));

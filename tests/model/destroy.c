@@ -42,6 +42,11 @@ bool mpp_os_thread_init(void (*at_exit)(void *value))
 	return at_exit != NULL;
 }
 
+void *mpp_os_thread_armed(void)
+{
+	return NULL;
+}
+
 bool mpp_os_thread_arm(void *value)
 {
 	return value != NULL;

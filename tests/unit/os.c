@@ -135,7 +135,7 @@ START_TEST(moving)
 #if defined(__linux__)
 		ck_abort_msg("mremap refused");
 #endif
-		return; /* no such call here; both are as they were */
+		return; /* no such call here: to is gone, from is as it was */
 	}
 	ck_assert(pattern_holds(to, 4 * page, 7));
 	ck_assert(is_filled(to + 4 * page, 4 * page, 0));
