@@ -23,6 +23,17 @@ struct output {
 	bool late; /* it did not end in time */
 };
 
+/* What the caller's environment asks of the library is not what is measured. */
+static void clear_environment(void)
+{
+	static const char *const names[] = { "LD_PRELOAD", "MEMPOOL_DEBUG", "MEMPOOL_FAIL",
+		"MEMPOOL_GUARD", "MEMPOOL_LEAKS", "MEMPOOL_LIMIT", "MEMPOOL_ON_ERROR",
+		"MEMPOOL_PURGE", "MEMPOOL_STATS", "MEMPOOL_TOOLS" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unsetenv(names[i]);
+}
+
 static void child_exec(const struct plan *plan, const struct point *p, const char *program,
 		       const char *setting)
 {
@@ -34,6 +45,7 @@ static void child_exec(const struct plan *plan, const struct point *p, const cha
 	snprintf(threads, sizeof(threads), "threads=%u", p->threads);
 	snprintf(ms, sizeof(ms), "ms=%u", plan->options.ms);
 	snprintf(seed, sizeof(seed), "seed=%" PRIu64, plan->options.seed);
+	clear_environment();
 	if (setting)
 		putenv((char *)(uintptr_t)setting);
 	execl(program, program, workload, size, n, threads, ms, seed, (char *)NULL);

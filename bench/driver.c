@@ -86,6 +86,21 @@ static void open_tsv(void)
 		     "live_bytes\tpeak\tafter\treclaimed\n");
 }
 
+/* False, and said why, if not all of it was written. */
+static bool close_tsv(void)
+{
+	bool lost;
+
+	if (!tsv)
+		return true;
+	lost = ferror(tsv) != 0;
+	if (fclose(tsv) || lost) {
+		fprintf(stderr, "driver: %s: not all was written\n", plan.options.tsv);
+		return false;
+	}
+	return true;
+}
+
 static void write_tsv(unsigned round, const struct point *p, const struct subject *subject,
 		      const struct report *r)
 {
@@ -176,6 +191,7 @@ int main(int argc, char **argv)
 {
 	struct results r = { .plan = &plan };
 	struct sigaction action = { .sa_handler = on_interrupt };
+	bool written, failed;
 	double *runs;
 
 	plan_parse(&plan, argc, argv);
@@ -199,12 +215,14 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	table_heading(&plan);
 	run_all(&r);
-	if (tsv && fclose(tsv)) {
-		perror(plan.options.tsv);
-		return 1;
-	}
+	written = close_tsv();
 	table_print(&r);
 	if (plan.options.plot && plot_all(&r))
 		return 1;
-	return print_failures(&r) ? 1 : stopped ? 130 : 0;
+	failed = print_failures(&r);
+	if (fflush(stdout) || ferror(stdout)) {
+		perror("driver: standard output");
+		return 1;
+	}
+	return failed || !written ? 1 : stopped ? 130 : 0;
 }

@@ -203,6 +203,8 @@ void memory_peak(struct report *r)
 	/* The kernel's count may lag behind the exact one. */
 	if (r->peak >= 0 && r->live > r->peak)
 		r->peak = r->live;
+	if (r->peak >= 0 && r->after > r->peak)
+		r->peak = r->after;
 }
 
 void *harness_array(size_t bytes)

@@ -339,14 +339,17 @@ static void print_summary(const struct results *r)
 		print_number(value_of(r, point, best), 9);
 		printf("  %s\n", best < 0 ? "-" : r->plan->subjects[best].name);
 	}
-	for (size_t i = 0; i < 2; i++)
-		if (to_best[i].count)
-			printf("%s: ahead of the best peer at %u of %u points, geometric mean %.2f "
-			       "of it and %.2f of the limit\n",
-			       ours[i], to_best[i].ahead, to_best[i].count,
-			       exp(to_best[i].log_sum / to_best[i].count),
-			       exp(to_limit[i].log_sum /
-				   (to_limit[i].count ? to_limit[i].count : 1)));
+	for (size_t i = 0; i < 2; i++) {
+		if (!to_best[i].count)
+			continue;
+		printf("%s: ahead of the best peer at %u of %u points, geometric mean %.2f of it",
+		       ours[i], to_best[i].ahead, to_best[i].count,
+		       exp(to_best[i].log_sum / to_best[i].count));
+		if (to_limit[i].count)
+			printf(" and %.2f of the limit",
+			       exp(to_limit[i].log_sum / to_limit[i].count));
+		printf("\n");
+	}
 }
 
 void table_print(const struct results *r)

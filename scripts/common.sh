@@ -8,6 +8,7 @@
 #   die TEXT...            an error, and exit 1
 #   need_packages PKG...   install those Debian packages that are missing
 #   bootstrap              make ./configure if it is missing or out of date
+#   no_environment         forget what asks something of the library or of git
 #   jobs                   how many jobs make may run
 
 # What building, testing and installing from a clone takes.
@@ -86,13 +87,30 @@ install them with: sudo apt-get install$missing"
 	install_missing || die "apt-get could not install:$missing"
 }
 
+# Whether all that autogen.sh makes is there, as in a tarball.
+is_made()
+{
+	[ -x configure ] && [ -f Makefile.in ] && [ -f config.h.in ]
+}
+
 bootstrap()
 {
-	if [ -x configure ] && [ -z "$(find configure.ac m4 -newer configure)" ]; then
+	if is_made && [ -z "$(find configure.ac m4 -newer configure)" ]; then
 		return 0
 	fi
 	say 'making configure'
 	./autogen.sh
+}
+
+# What the caller's environment asks of the library and of git is no concern of programs
+# that are tried: git has the folder it is in, and none of the user's settings.
+no_environment()
+{
+	unset LD_PRELOAD MEMPOOL_DEBUG MEMPOOL_FAIL MEMPOOL_GUARD MEMPOOL_LEAKS MEMPOOL_LIMIT \
+		MEMPOOL_ON_ERROR MEMPOOL_PURGE MEMPOOL_STATS MEMPOOL_TOOLS
+	# shellcheck disable=SC2046 # a list of names
+	unset $(git rev-parse --local-env-vars)
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 }
 
 jobs()

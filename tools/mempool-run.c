@@ -120,6 +120,8 @@ static void set_debug(const struct settings *s)
 {
 	const char *debug = s->debug;
 
+	if (s->hardened && debug == NULL)
+		debug = getenv("MEMPOOL_DEBUG");
 	if (s->hardened)
 		debug = debug == NULL ? "H" : join("H", debug, "");
 	if (debug != NULL)
