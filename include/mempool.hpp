@@ -93,9 +93,21 @@ template <class T> constexpr std::size_t most() noexcept
 #endif
 }
 
-// One way each to ask the library for memory; operator() gives NULL on failure.
+// Whether there can be an object of so many bytes.
+constexpr bool is_size(std::size_t size) noexcept
+{
+	return size <= static_cast<std::size_t>(PTRDIFF_MAX);
+}
+
+// One way each to ask the library for memory; operator() gives NULL on failure, and
+// can_be() says whether it may ever give something else.
+
 struct from_general {
 	std::size_t size;
+	bool can_be() const
+	{
+		return is_size(size);
+	}
 	void *operator()() const
 	{
 		return mp_alloc(size);
@@ -105,6 +117,10 @@ struct from_general {
 struct from_aligned {
 	std::size_t align;
 	std::size_t size;
+	bool can_be() const
+	{
+		return is_size(size);
+	}
 	void *operator()() const
 	{
 		return mp_aligned_alloc(align, size);
@@ -113,6 +129,10 @@ struct from_aligned {
 
 struct from_cache {
 	struct mp_cache *c;
+	bool can_be() const
+	{
+		return true;
+	}
 	void *operator()() const
 	{
 		return mp_cache_alloc(c);
@@ -124,6 +144,10 @@ struct new_cache {
 	std::size_t size;
 	std::size_t align;
 	unsigned flags;
+	bool can_be() const
+	{
+		return true;
+	}
 	struct mp_cache *operator()() const
 	{
 		return mp_cache_create(name, size, align, flags, nullptr);
@@ -134,7 +158,7 @@ struct new_cache {
 // never NULL.
 template <class Ask> MP_ATTR(noinline, cold) auto retry(Ask ask) -> decltype(ask())
 {
-	while (errno == ENOMEM) {
+	while (errno == ENOMEM && ask.can_be()) {
 		std::new_handler handler = std::get_new_handler();
 
 		if (!handler)
@@ -180,8 +204,6 @@ template <class T> inline void name_of(char (&text)[name_size]) noexcept
 // Throws std::bad_alloc after the new-handler loop.
 MP_NODISCARD inline void *allocate(std::size_t size)
 {
-	if (size > static_cast<std::size_t>(PTRDIFF_MAX))
-		detail::fail_memory();
 	return detail::must(detail::from_general{size});
 }
 
@@ -190,8 +212,6 @@ MP_NODISCARD inline void *allocate(std::size_t size)
 // alignment.
 MP_NODISCARD inline void *allocate(std::size_t size, std::size_t align)
 {
-	if (size > static_cast<std::size_t>(PTRDIFF_MAX))
-		detail::fail_memory();
 	return detail::must(detail::from_aligned{align, size});
 }
 
@@ -281,13 +301,14 @@ public:
 	// takes any number from n to that.  Throws as allocate().
 	MP_NODISCARD std::allocation_result<T *> allocate_at_least(std::size_t n)
 	{
-		std::size_t count = n;
+		std::size_t count = n, room = 0;
 
 		// All of it is asked for: what was not is behind a red zone where there are
 		// some.
 		if (alignof(T) <= detail::natural_align && n <= detail::most<T>())
-			count = mp_good_size(n * sizeof(T)) / sizeof(T);
-		count = count < n || count > detail::most<T>() ? n : count;
+			room = mp_good_size(n * sizeof(T)) / sizeof(T);
+		if (room > n && room <= detail::most<T>())
+			count = room;
 		return {allocate(count), count};
 	}
 #endif

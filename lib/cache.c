@@ -75,7 +75,7 @@ void mpp_faults_report(struct mpp_faults *f)
 	for (unsigned i = 0; i < n; i++) {
 		struct mp_cache *c = f->v[i].cache;
 
-		/* a destructor of the same call may have destroyed it since */
+		/* the call, or a destructor in it, may have destroyed it since */
 		if (c != NULL && f->v[i].kind != MP_ERROR_DEAD_CACHE && !mpp_cache_alive(c))
 			f->v[i].cache = NULL;
 		mpp_report(&f->v[i]);

@@ -241,31 +241,25 @@ static uint64_t ripe_locked(const struct region *r, uint64_t now, unsigned age)
 }
 
 /*
- * Drop the pages of the chunks in mask, which are neither free nor in use meanwhile.  In *left
- * are those that the system refused to drop.
+ * Drop the pages of the chunks in mask, which are neither free nor in use meanwhile.  Returns
+ * those of them that the system did drop.
  */
-static size_t purge_chunks(const struct region *r, uint64_t mask, uint64_t *left)
+static uint64_t purge_chunks(const struct region *r, uint64_t mask)
 {
-	size_t done = 0;
+	uint64_t gone = 0;
 
-	*left = 0;
-	if (is_large(r)) {
-		done = mpp_os_purge(r->base, r->size) ? r->size : 0;
-		*left = done != 0 ? 0 : mask;
-		return done;
-	}
+	if (is_large(r))
+		return mpp_os_purge(r->base, r->size) ? mask : 0;
 	while (mask != 0) {
 		unsigned from = (unsigned)mpp_find_run(mask, 1), n = 1;
 
 		while (from + n < 64 && (mask >> (from + n) & 1) != 0)
 			n++;
 		if (mpp_os_purge(r->base + (size_t)from * MP_CHUNK_SIZE, n * (size_t)MP_CHUNK_SIZE))
-			done += n * (size_t)MP_CHUNK_SIZE;
-		else
-			*left |= mpp_low_bits64(n) << from;
+			gone |= mpp_low_bits64(n) << from;
 		mask &= ~(mpp_low_bits64(n) << from);
 	}
-	return done;
+	return gone;
 }
 
 /* Purge what is ripe until at least bytes were; the lock is held, and let go meanwhile. */
@@ -277,7 +271,7 @@ static size_t purge_locked(size_t bytes, unsigned age)
 	while (l != &all && done < bytes) {
 		struct region *r = mpp_container(l, struct region, all);
 		/* each time anew: others free while the lock is let go */
-		uint64_t mask = ripe_locked(r, mpp_os_clock_ms(), age), left;
+		uint64_t mask = ripe_locked(r, mpp_os_clock_ms(), age), gone;
 
 		if (mask != 0) {
 			size_t mark = high; /* what is purged is not in use */
@@ -285,12 +279,13 @@ static size_t purge_locked(size_t bytes, unsigned age)
 			take_locked(r, mask);
 			high = mark;
 			mpp_lock_release(&lock);
-			done += purge_chunks(r, mask, &left);
+			gone = purge_chunks(r, mask);
 			mpp_lock_acquire(&lock);
+			done += bytes_of(r, gone);
 			in_use -= bytes_of(r, mask);
-			kept += bytes_of(r, left);
+			kept += bytes_of(r, mask & ~gone);
 			r->free |= mask;
-			r->dirty |= left;
+			r->dirty |= mask & ~gone;
 			place_locked(r);
 		}
 		l = l->next; /* a region not wholly free did not leave the list */

@@ -228,8 +228,6 @@ int mp_cache_destroy(struct mp_cache *c)
 	slabs -= mpp_cache_retire(c, &chain) / ((size_t)c->g.chunks * MP_CHUNK_SIZE);
 	/* a damaged slab stays behind for ever, and its id with it */
 	mpp_registry_remove(c, slabs == 0);
-	for (unsigned i = 0; i < faults.n; i++)
-		faults.v[i].cache = NULL; /* there is none to be used any more */
 	mpp_faults_report(&faults);
 	return 0;
 }

@@ -702,13 +702,14 @@ static size_t flush_all(struct mpp_thread *t, struct mpp_work *work, bool told)
 	return bytes + mpp_spans_flush(t, &work->faults);
 }
 
-size_t mpp_magazine_flush_all(struct mpp_thread *t, struct mpp_work *work)
+size_t mpp_magazine_flush_all(struct mpp_thread *t)
 {
+	struct mpp_work work;
 	size_t bytes;
 
-	mpp_work_init(work);
-	bytes = flush_all(t, work, true);
-	mpp_faults_report(&work->faults);
+	mpp_work_init(&work);
+	bytes = flush_all(t, &work, true);
+	mpp_faults_report(&work.faults);
 	return bytes;
 }
 

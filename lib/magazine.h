@@ -72,9 +72,8 @@ bool mpp_magazine_make_room_locked(struct mpp_thread *t, struct mp_cache *c,
 void mpp_magazine_flush_locked(struct mpp_thread *t, struct mp_cache *c, struct mpp_slot *slot,
 			       struct mpp_work *work);
 
-/* The same for every cache of the caller's t and for its spans, taking and releasing its lock;
- * all that is found is reported.  work, which is large, is used and finished. */
-size_t mpp_magazine_flush_all(struct mpp_thread *t, struct mpp_work *work);
+/* The same for every cache of the caller's t and for its spans, taking and releasing its lock. */
+size_t mpp_magazine_flush_all(struct mpp_thread *t);
 
 /* The same with the faults for the caller to report; of many some are only counted. */
 void mpp_magazine_flush_into(struct mpp_thread *t, struct mpp_work *work);

@@ -31,12 +31,11 @@ static void untake(struct mp_cache *c, size_t n, size_t have, void **objs, struc
 void mpp_object_poll(void)
 {
 	struct mpp_thread *t = mpp_thread_get();
-	struct mpp_work work;
 
 	if (mpp_unlikely(mpp_thread_have_orphans()))
 		mpp_thread_bury_orphans();
 	if (t != &mpp_thread_shared && mpp_unlikely(mpp_thread_must_flush(t)))
-		(void)mpp_magazine_flush_all(t, &work);
+		(void)mpp_magazine_flush_all(t);
 }
 
 /* The same where there is seldom anything to do. */

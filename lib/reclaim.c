@@ -22,20 +22,27 @@ static int strip_cache(struct mp_cache *c, void *arg)
 	return 0;
 }
 
+/* By itself: struct mpp_work is large, and so not on the stack with that of a flush. */
+static mpp_noinline void strip_all(void)
+{
+	struct mpp_work work;
+
+	mpp_work_init(&work);
+	(void)mpp_registry_each(strip_cache, &work);
+	mpp_faults_report(&work.faults);
+}
+
 size_t mpp_reclaim(size_t bytes, bool refused)
 {
 	struct mpp_thread *t = mpp_thread_get();
-	struct mpp_work work;
 	size_t done;
 
 	mpp_thread_bury_orphans();
 	mpp_thread_ask_flush();
 	if (t != &mpp_thread_shared)
-		(void)mpp_magazine_flush_all(t, &work);
+		(void)mpp_magazine_flush_all(t);
 	mpp_spanwatch_flush();
-	mpp_work_init(&work);
-	(void)mpp_registry_each(strip_cache, &work);
-	mpp_faults_report(&work.faults);
+	strip_all();
 	done = mpp_large_purge(bytes);
 	if (refused)
 		done += mpp_chunk_unmap();
@@ -79,10 +86,9 @@ size_t mp_reclaim(size_t bytes)
 void mp_thread_flush(void)
 {
 	struct mpp_thread *t = mpp_init() ? mpp_thread_get() : &mpp_thread_shared;
-	struct mpp_work work;
 
 	if (t != &mpp_thread_shared)
-		(void)mpp_magazine_flush_all(t, &work);
+		(void)mpp_magazine_flush_all(t);
 }
 
 int mp_set_limit(size_t bytes)

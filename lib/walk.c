@@ -484,7 +484,8 @@ int mp_object_info(const void *ptr, struct mp_object_info *out)
 	out->index = (offset - first) / found.cache->g.slot;
 	if (out->index >= found.cache->g.capacity)
 		return -ENOENT;
-	out->object = mpp_at(found.head, first + out->index * found.cache->g.slot);
+	out->object = mpp_slab_object(mpp_slab_of(found.head, &found.cache->g), &found.cache->g,
+				      out->index);
 	if (!look_at_slab(&found, out, &noted))
 		return -ENOENT;
 	out->cache = found.cache;

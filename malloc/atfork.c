@@ -12,16 +12,10 @@
  * is behind our locks.  So a handler of this file, registered next to those of the
  * library, takes it in front of them.
  */
-#if !defined(_GNU_SOURCE)
-#define _GNU_SOURCE /* RTLD_NEXT */
-#endif
-
 #include "malloc.h"
 
 #include <mempool.h>
 
-#include <dlfcn.h>
-#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -39,45 +33,20 @@ extern void _IO_list_resetlock(void) __attribute__((weak));
 
 static _Atomic(register_fn *) next_register; /* atomic: set once, or to the same again */
 
-static void lock_streams(void)
-{
-	_IO_list_lock();
-}
-
-static void unlock_streams(void)
-{
-	_IO_list_unlock();
-}
-
-/* fork() has done so if there were other threads; otherwise it is held. */
-static void reset_streams(void)
-{
-	_IO_list_resetlock();
-}
-
-/* The first to come by is the library, when it starts: the loader's lock is asked for once. */
-static register_fn *look_up(void)
-{
-	void *address = dlsym(RTLD_NEXT, "__register_atfork");
-	register_fn *fn = NULL;
-
-	if (address != NULL)
-		memcpy(&fn, &address, sizeof(fn));
-	return fn;
-}
-
 static int register_first(void (*prepare)(void), void (*parent)(void), void (*child)(void),
 			  void *object)
 {
-	register_fn *fn = look_up();
+	/* the first to come by is the library, when it starts: the loader's lock is taken once */
+	void *address = next_symbol("__register_atfork");
+	register_fn *fn;
 	int error;
 
-	if (fn == NULL)
-		return ENOSYS;
+	memcpy(&fn, &address, sizeof(fn));
 	error = fn(prepare, parent, child, object);
+	/* in the child fork() has reset that lock if there were other threads; otherwise it is held */
 	if (error == 0 && _IO_list_lock != NULL && _IO_list_unlock != NULL &&
 	    _IO_list_resetlock != NULL)
-		error = fn(lock_streams, unlock_streams, reset_streams, object);
+		error = fn(_IO_list_lock, _IO_list_unlock, _IO_list_resetlock, object);
 	/* relaxed: a function, which needs nothing of us */
 	if (error == 0)
 		atomic_store_explicit(&next_register, fn, memory_order_relaxed);

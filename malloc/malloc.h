@@ -55,4 +55,10 @@ EXPORT int mallopt(int parameter, int value);
 EXPORT void malloc_stats(void);
 EXPORT int malloc_info(int options, FILE *f);
 
+/*
+ * What comes next of that name in the search order, the C or C++ library's own; a program without
+ * one has no business here, and ends.
+ */
+void *next_symbol(const char *name);
+
 #endif /* MALLOC_MALLOC_H */

@@ -31,8 +31,7 @@
 #define NOTHROW "RKSt9nothrow_t"
 #define ALIGN "St11align_val_t"
 
-/* The C++ library's operator; a program without one has no business here. */
-static void *next(const char *name)
+void *next_symbol(const char *name)
 {
 	void *fn = dlsym(RTLD_NEXT, name);
 
@@ -43,7 +42,7 @@ static void *next(const char *name)
 
 #define NEXT(type, name, ...)                      \
 	do {                                       \
-		void *address_ = next(name);       \
+		void *address_ = next_symbol(name);       \
 		type fn_;                          \
                                                    \
 		memcpy(&fn_, &address_, sizeof(fn_)); \

@@ -106,10 +106,9 @@ bootstrap()
 # that are tried: git has the folder it is in, and none of the user's settings.
 no_environment()
 {
-	unset LD_PRELOAD MEMPOOL_DEBUG MEMPOOL_FAIL MEMPOOL_GUARD MEMPOOL_LEAKS MEMPOOL_LIMIT \
-		MEMPOOL_ON_ERROR MEMPOOL_PURGE MEMPOOL_STATS MEMPOOL_TOOLS
-	# shellcheck disable=SC2046 # a list of names
-	unset $(git rev-parse --local-env-vars)
+	# shellcheck disable=SC2046 # lists of names
+	unset LD_PRELOAD $(env | sed -n 's/^\(MEMPOOL_[A-Z_]*\)=.*/\1/p') \
+		$(git rev-parse --local-env-vars)
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 }
 

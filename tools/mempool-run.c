@@ -120,10 +120,11 @@ static void set_debug(const struct settings *s)
 {
 	const char *debug = s->debug;
 
-	if (s->hardened && debug == NULL)
-		debug = getenv("MEMPOOL_DEBUG");
-	if (s->hardened)
+	if (s->hardened) {
+		if (debug == NULL)
+			debug = getenv("MEMPOOL_DEBUG");
 		debug = debug == NULL ? "H" : join("H", debug, "");
+	}
 	if (debug != NULL)
 		set("MEMPOOL_DEBUG", debug);
 }

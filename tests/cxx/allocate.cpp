@@ -287,6 +287,8 @@ START_TEST(overflow)
 		     ints.deallocate(ints.allocate(suite::opaque(ints.max_size())), 1));
 	CHECK_THROWS(std::bad_alloc,
 		     blocks.deallocate(blocks.allocate(suite::opaque(blocks.max_size())), 1));
+	CHECK_THROWS(std::bad_alloc,
+		     mempool::deallocate(mempool::allocate(suite::opaque(SIZE_MAX))));
 }
 END_TEST
 
