@@ -88,6 +88,7 @@ static void *work(void *arg)
 		if (held[i].p == NULL)
 			continue;
 		t_expect(t_holds(held[i].p, sizes[held[i].kind], held[i].pattern));
+		t_unclaim(held[i].p, 1);
 		mp_free(held[i].p);
 	}
 	t_expect(last.n == 0);
@@ -381,6 +382,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < n; i++)
 		t_join(threads[i]);
 	free(threads);
+	t_equal(t_claimed(), 0);
 	t_equal(t_stats().faults, atomic_load(&expected));
 	for (unsigned i = 0; i < CACHES; i++) {
 		t_equal(mp_cache_validate(caches[i]), 0);
